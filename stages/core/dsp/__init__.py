@@ -1,0 +1,1 @@
+"""Integer preprocessing: the programs that the device runs, executed here in numpy."""

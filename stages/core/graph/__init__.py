@@ -1,0 +1,1 @@
+"""The network as a graph: ONNX in, the operator contract, the integer IR and its reference interpreter."""

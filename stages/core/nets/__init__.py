@@ -1,0 +1,1 @@
+"""Networks, their baselines, and the loops that train and score them."""

@@ -1,0 +1,1 @@
+"""Quantisation: the quantizer, calibration, PTQ and QAT."""

@@ -1,0 +1,1 @@
+"""Typed, validated configuration: one model per section of `data/config.yaml`."""
