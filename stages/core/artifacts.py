@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,17 @@ def sha256_file(path: Path) -> str:
 def sha256_json(value: Any) -> str:
     """Return the SHA-256 of a JSON value in its canonical form (RFC 8785)."""
     return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+
+
+def json_ready(value: Any) -> Any:
+    """Turn data classes into mappings and NaN, a metric that cannot be computed, into null, at any depth."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return json_ready(asdict(value))
+    if isinstance(value, dict):
+        return {key: json_ready(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_ready(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,14 +1,21 @@
-"""What every stage does around its work: arguments in, one clear paragraph and an exit code on failure."""
+"""What every stage does around its work: arguments in, progress shown, failures said in one paragraph."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import Progress, track
 
 from stages.core.errors import TailgateError
+
+T = TypeVar("T")
 
 
 def run(main: Callable[[argparse.Namespace], str], *inputs: str) -> None:
@@ -19,7 +26,7 @@ def run(main: Callable[[argparse.Namespace], str], *inputs: str) -> None:
     main : callable
         Takes the parsed paths (``config``, one per input, ``out``) and returns the closing line.
     *inputs : str
-        Names of the earlier stages whose output folders are read, each passed as ``--<name> PATH``.
+        Names of the further paths, each passed as ``--<name> PATH``.
     """
     module = sys.modules[main.__module__]
     parser = argparse.ArgumentParser(description=module.__doc__)
@@ -35,3 +42,20 @@ def exit_with(action: Callable[[], None]) -> None:
     except TailgateError as error:
         print(textwrap.fill(f"error: {error}", width=110, break_on_hyphens=False), file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
+    """Show a bar over items on a terminal, and nothing in a log."""
+    return track(items, what, total=total, console=Console(stderr=True), transient=True, disable=_in_a_log())
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """Give a function that moves a bar by one step, where the steps are not a loop of ours."""
+    with Progress(console=Console(stderr=True), transient=True, disable=_in_a_log()) as bars:
+        bar = bars.add_task(what, total=total)
+        yield lambda: bars.advance(bar)
+
+
+def _in_a_log() -> bool:
+    return not sys.stderr.isatty()

@@ -1,0 +1,33 @@
+# `make run` makes a release from recordings; `make test` runs every test. Both install what they need.
+PYTHON ?= python3.11
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: run test test-all lint setup clean
+
+run: setup
+	sh .ci/pipeline
+
+test: setup lint
+	python -m pytest -m "not slow"
+
+test-all: setup lint
+	python -m pytest
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	mypy
+
+setup: $(VENV)/installed
+	sh .ci/toolchain
+
+# torch goes first: with it in place, nothing later can pull another build of it.
+$(VENV)/installed: requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet "$$(grep '^torch==' requirements.lock)"
+	$(VENV)/bin/python -m pip install --quiet -r requirements.lock
+	touch $@
+
+clean:
+	rm -rf $(VENV) build data/*/ models/*/ firmware/generated

@@ -1,0 +1,31 @@
+/* The product: a stream of bytes in, one record per window out.
+ *
+ * In    frames of TG_CHANNELS little-endian int16 counts, back to back.
+ * Out   TG_RECORD_BYTES per window, little-endian:
+ *
+ *       offset  0  uint8   0xA5
+ *               1  int8    output code of the network
+ *               2  uint8   1 if anomalous, else 0
+ *               3  uint8   1 if the guard words around the arena are intact, else 0
+ *               4  uint32  windows decided so far, this one included
+ *               8  uint32  anomalies so far
+ *              12  uint32  frames dropped so far
+ */
+#ifndef TG_APP_H
+#define TG_APP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TG_RECORD_BYTES 16
+#define TG_RECORD_SYNC 0xA5
+
+void tg_app_init(void);
+
+/* Takes one byte of the stream. */
+void tg_app_feed(uint8_t byte);
+
+/* Decides the oldest complete window. Returns whether there was one and `record` was filled. */
+bool tg_app_poll(uint8_t record[TG_RECORD_BYTES]);
+
+#endif

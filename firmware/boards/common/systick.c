@@ -1,0 +1,37 @@
+/* The harness's clock: SysTick at the core clock, its 24 bits extended by counting wraps. */
+#include "boards/common/host.h"
+#include "boards/common/vectors.h"
+
+#define SYST_CSR (*(volatile uint32_t *)0xE000E010)
+#define SYST_RVR (*(volatile uint32_t *)0xE000E014)
+#define SYST_CVR (*(volatile uint32_t *)0xE000E018)
+
+#define CSR_ENABLE UINT32_C(1)
+#define CSR_TICKINT UINT32_C(2)
+#define CSR_CLKSOURCE_CORE UINT32_C(4)
+#define PERIOD UINT32_C(0x1000000)
+
+static volatile uint32_t wraps;
+
+void tg_systick(void)
+{
+    wraps++;
+}
+
+void tg_clock_init(void)
+{
+    SYST_RVR = PERIOD - 1;
+    SYST_CVR = 0;
+    SYST_CSR = CSR_ENABLE | CSR_TICKINT | CSR_CLKSOURCE_CORE;
+}
+
+uint64_t tg_clock_ticks(void)
+{
+    uint32_t before;
+    uint32_t count;
+    do {
+        before = wraps;
+        count = SYST_CVR;
+    } while (before != wraps);
+    return (uint64_t)before * PERIOD + (PERIOD - 1 - count);
+}

@@ -1,0 +1,6 @@
+set(board_cpu)
+set(board_sources)
+set(board_sources_app boards/native/stream.c)
+set(board_sources_harness boards/native/host.c)
+set(board_link_options)
+set(board_link_libraries)

@@ -1,0 +1,45 @@
+/* What the three convolution kernels have in common: the shape, and where padding is not involved.
+ *
+ * Activations are int8 in the layout [length][channels]. Every kernel takes a bias that already holds
+ * -input_zero_point * sum(weights of the output channel), so that its inner loop multiplies raw codes:
+ *
+ *     sum(w * (x - z)) + b  =  sum(w * x) + (b - z * sum(w))
+ *
+ * Padding stands for real zero, that is for the code z.
+ */
+#ifndef TG_KERNELS_CONV1D_SHAPE_H
+#define TG_KERNELS_CONV1D_SHAPE_H
+
+#include "requantize.h"
+
+typedef struct {
+    int32_t input_length;
+    int32_t input_channels;
+    int32_t output_length;
+    int32_t output_channels;
+    int32_t groups;
+    int32_t kernel;
+    int32_t stride;
+    int32_t pad_left;
+    int32_t input_zero_point;
+    tg_codes y;
+} tg_conv1d;
+
+/* First output position whose taps all lie at or after the first input. */
+TG_INLINE int32_t tg_conv1d_interior_begin(tg_conv1d s)
+{
+    const int32_t begin = (s.pad_left + s.stride - 1) / s.stride;
+    return begin < s.output_length ? begin : s.output_length;
+}
+
+/* One past the last output position whose taps all lie before the end of the input; never below the begin. */
+TG_INLINE int32_t tg_conv1d_interior_end(tg_conv1d s)
+{
+    const int32_t room = s.input_length + s.pad_left - s.kernel;
+    const int32_t end = room < 0 ? 0 : room / s.stride + 1;
+    const int32_t begin = tg_conv1d_interior_begin(s);
+    const int32_t capped = end < s.output_length ? end : s.output_length;
+    return capped > begin ? capped : begin;
+}
+
+#endif

@@ -1,0 +1,36 @@
+/* Mean over length of every channel.
+ *
+ *     acc[c] = sum over t of (x[t][c] - input_zero_point)
+ *     y[c]   = requantize(acc[c], multiplier)          the multiplier holds 1 / length
+ *
+ * x       int8 [length][channels]
+ * output  int8 [channels], not overlapping x
+ *
+ * Alignment  none.
+ * Assumes    255 * length < 2^31.
+ */
+#ifndef TG_KERNELS_GLOBAL_AVERAGE_POOL_S8_H
+#define TG_KERNELS_GLOBAL_AVERAGE_POOL_S8_H
+
+#include "requantize.h"
+
+typedef struct {
+    int32_t length;
+    int32_t channels;
+    int32_t input_zero_point;
+    tg_codes y;
+} tg_global_average_pool;
+
+TG_INLINE void tg_global_average_pool_s8(tg_global_average_pool s, const int8_t *restrict x, float multiplier,
+                                         int8_t *restrict output)
+{
+    for (int32_t c = 0; c < s.channels; c++) {
+        int32_t acc = -s.length * s.input_zero_point;
+        for (int32_t t = 0; t < s.length; t++) {
+            acc += x[t * s.channels + c];
+        }
+        output[c] = tg_requantize(acc, multiplier, s.y);
+    }
+}
+
+#endif

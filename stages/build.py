@@ -1,0 +1,71 @@
+"""Compile the firmware: for each board a production image and a harness image from the same objects."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from stages.core.artifacts import output_directory, sha256_file, write_json
+from stages.core.device.build import build_firmware
+from stages.core.device.size import check_production, measure
+from stages.core.errors import ArtifactError
+from stages.core.schema.build import Board, Build
+from stages.core.settings import Settings, load
+from stages.core.stage import progress, run
+from stages.core.tracking import track
+
+
+class BuildSettings(Settings):
+    """The sections that this stage reads."""
+
+    build: Build
+    board: dict[str, Board]
+
+
+def main(paths: argparse.Namespace) -> str:
+    """Run the stage."""
+    config = load(paths.config, BuildSettings)
+    _check_generated(paths.generated, paths.convert / "model.onnx")
+    sizes: dict[str, dict[str, Any]] = {}
+    toolchains: dict[str, dict[str, Any]] = {}
+    with output_directory(paths.out) as out, track("build", config.model_dump()) as record:
+        for name, board in progress(sorted(config.board.items()), "build"):
+            (out / name).mkdir()
+            with tempfile.TemporaryDirectory() as scratch:
+                images = build_firmware(
+                    paths.firmware, paths.generated, name, board, config.build, Path(scratch).resolve()
+                )
+                if board.kind == "qemu":
+                    check_production(images.app, images.app_map, name)
+                sizes[name] = measure(images.app, images.app_map)
+                toolchains[name] = images.toolchain
+                for image in (images.app, images.harness):
+                    shutil.copyfile(image, out / name / image.name)
+                    (out / name / image.name).chmod(0o755)
+            record.metrics({f"{name}.{key}": value for key, value in sizes[name]["total"].items()})
+        write_json(out / "size.json", sizes)
+        write_json(out / "toolchain.json", toolchains)
+        record.artifact(out / "size.json")
+        record.artifact(out / "toolchain.json")
+    totals = (f"{name} {s['total']['flash_bytes']}/{s['total']['ram_bytes']}" for name, s in sizes.items())
+    return f"build: {len(sizes)} boards, flash/RAM bytes of the app: {', '.join(totals)}"
+
+
+def _check_generated(generated: Path, model: Path) -> None:
+    """Refuse C that was not generated from the model being released."""
+    stamp = sha256_file(model)
+    for path in sorted(generated.glob("*.[ch]")):
+        if stamp not in path.read_text(encoding="utf-8").partition("\n")[0]:
+            raise ArtifactError(
+                found="it was generated from another model",
+                where=str(path),
+                expected=f"the stamp of {model}, sha256 {stamp[:12]}...",
+                remedy="Run `dvc repro convert`, which generates it again",
+            )
+
+
+if __name__ == "__main__":
+    run(main, "convert", "generated", "firmware")

@@ -1,0 +1,146 @@
+"""The whole configuration: composed by Hydra from params.yaml and conf/, validated by typed schemas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, model_validator
+
+from stages.core.errors import ConfigError
+from stages.core.schema.base import Section, flatten
+from stages.core.schema.build import Board, Build
+from stages.core.schema.capture import Capture
+from stages.core.schema.features import Features
+from stages.core.schema.gate import Gate
+from stages.core.schema.model import Model
+from stages.core.schema.quantize import Quantize
+from stages.core.schema.split import Split
+from stages.core.schema.train import Train
+from stages.core.schema.validate import Validate
+from stages.core.schema.window import Window
+from stages.core.settings import REMEDY, check
+
+
+class Config(Section):
+    """The whole configuration; one attribute per section of `data/config.yaml`."""
+
+    task: str
+    seed: int
+    window: Window
+    capture: Capture
+    split: Split
+    features: Features
+    model: Model
+    train: Train
+    quantize: Quantize
+    gate: Gate
+    build: Build
+    board: dict[str, Board]
+    validation: Validate = Field(alias="validate")  # pydantic keeps the name `validate` for itself
+
+    @model_validator(mode="after")
+    def _sections_fit_together(self) -> Config:
+        if self.window.hop > self.window.length:
+            raise ValueError(f"window.hop ({self.window.hop}) is larger than window.length ({self.window.length})")
+        length = self.window.length
+        if self.features.dc == "window_mean" and length & (length - 1):
+            raise ValueError(f"features.dc=window_mean needs window.length to be a power of two, not {length}")
+        if "native" not in self.board:
+            raise ValueError("board must include native: it is the first link of the parity chain")
+        return self
+
+
+def compose(params_file: Path, conf_dir: Path) -> dict[str, Any]:
+    """Compose the groups that `params.yaml` selects and apply its overrides.
+
+    Parameters
+    ----------
+    params_file : Path
+        Keys ``task`` and ``overrides``; an override is a group (``board: [native]``) or a value
+        (``train.epochs: 30``, or nested).
+    conf_dir : Path
+        The Hydra configuration directory.
+
+    Returns
+    -------
+    dict
+        The composed configuration, interpolations resolved, not yet validated.
+
+    Raises
+    ------
+    ConfigError
+        If the file is not of that form, or a group or option does not exist.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    params = _read_params(params_file)
+    groups = {path.name for path in conf_dir.iterdir() if path.is_dir()}
+    selections, values = [f"task={params['task']}"], {}
+    for key, value in flatten(params.get("overrides") or {}).items():
+        if key in groups:
+            options = ",".join(value) if isinstance(value, list) else value
+            selections.append(f"{key}=[{options}]" if isinstance(value, list) else f"{key}={options}")
+        else:
+            values[key] = value
+    try:
+        with initialize_config_dir(str(conf_dir.resolve()), version_base="1.3"):
+            composed = hydra_compose("config", overrides=selections)
+        OmegaConf.set_struct(composed, False)
+        for key, value in values.items():
+            OmegaConf.update(composed, key, value, force_add=True)
+        return dict(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        message = " ".join(str(error).partition("Config search path")[0].split()).rstrip(".")
+        raise ConfigError(
+            found=f"the configuration cannot be composed ({message})",
+            where=str(params_file),
+            expected="groups and options that exist under conf/",
+            remedy=REMEDY,
+        ) from None
+
+
+def _read_params(params_file: Path) -> dict[str, Any]:
+    try:
+        params = yaml.safe_load(params_file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        params = None
+        found = f"it cannot be read as YAML ({' '.join(str(error).split())})"
+    else:
+        found = f"it holds {params!r}"
+    if not isinstance(params, dict) or not isinstance(params.get("task"), str) or set(params) - {"task", "overrides"}:
+        raise ConfigError(
+            found=found,
+            where=str(params_file),
+            expected="the key `task` (a file name in conf/task) and, if wanted, the mapping `overrides`, nothing else",
+            remedy="Write, for example, `task: vibration` and `overrides: {train.epochs: 30}`",
+        )
+    return params
+
+
+def validate(composed: dict[str, Any], where: str) -> Config:
+    """Check a composed configuration against the schemas.
+
+    Parameters
+    ----------
+    composed : dict
+    where : str
+        The file to name in an error.
+
+    Raises
+    ------
+    ConfigError
+        Lists every problem at once: key path, value received, what was expected.
+    """
+    return check(composed, Config, where)
+
+
+def write_config(path: Path, config: Config) -> None:
+    """Write the validated configuration as YAML with sorted keys."""
+    text = yaml.safe_dump(config.model_dump(mode="json", by_alias=True), sort_keys=True, allow_unicode=True)
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,119 @@
+"""Talking to the production image: samples in, one record per window out. ``firmware/app/app.h`` is the other side."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.core.device.harness import qemu_command
+from stages.core.device.tools import require
+from stages.core.errors import ArtifactError, ToolchainError
+from stages.core.schema.build import NativeBoard, QemuBoard
+
+#: One decided window.
+RECORD = np.dtype(
+    [
+        ("sync", "u1"),
+        ("code", "i1"),
+        ("anomalous", "u1"),
+        ("arena_intact", "u1"),
+        ("windows", "<u4"),
+        ("anomalies", "<u4"),
+        ("dropped_frames", "<u4"),
+    ]
+)
+SYNC = 0xA5
+
+
+def stream(
+    app: Path,
+    name: str,
+    board: NativeBoard | QemuBoard,
+    samples: NDArray[np.int16],
+    n_windows: int,
+    *,
+    timeout_s: float,
+) -> NDArray[np.void]:
+    """Play a recording into the app's byte stream and collect its decisions.
+
+    Parameters
+    ----------
+    app : Path
+        The image.
+    name : str
+        The board's name, for errors.
+    board : NativeBoard or QemuBoard
+    samples : ndarray of int16, shape (frames, channels)
+    n_windows : int
+        Records to wait for; an emulated app never ends by itself.
+    timeout_s : float
+        Of real time.
+
+    Returns
+    -------
+    ndarray of RECORD, shape (n_windows,)
+
+    Raises
+    ------
+    ToolchainError
+        If the emulator is missing or the app does not send that many records in time.
+    ArtifactError
+        If what it sends are not records.
+    """
+    command: list[str | Path] = [app.resolve()]
+    if board.kind == "qemu":
+        command = [*qemu_command(board, app), "-serial", "stdio"]
+    program = require(str(command[0]), name)
+    with (
+        subprocess.Popen(  # noqa: S603  a fixed program and arguments of our own
+            [program, *map(str, command[1:])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as process
+    ):
+        data = _exchange(process, samples.astype("<i2").tobytes(), n_windows * RECORD.itemsize, timeout_s)
+    if len(data) < n_windows * RECORD.itemsize:
+        raise ToolchainError(
+            found=f"{len(data) // RECORD.itemsize} records came within {timeout_s:g} s",
+            where=f"board {name}, image {app}",
+            expected=f"{n_windows} records for {len(samples)} frames",
+            remedy="Look at the window and the hop in the configuration, or raise the time limit",
+        )
+    return _decode(data, f"board {name}, image {app}")
+
+
+def _decode(data: bytes, where: str) -> NDArray[np.void]:
+    records = np.frombuffer(data, RECORD)
+    if not (records["sync"] == SYNC).all():
+        raise ArtifactError(
+            found="a record does not begin with the sync byte",
+            where=where,
+            expected="the records that firmware/app/app.h describes",
+            remedy="Build the image again with `dvc repro build`",
+        )
+    return records
+
+
+def _exchange(process: subprocess.Popen[bytes], data: bytes, n_bytes: int, timeout_s: float) -> bytes:
+    """Write and read at the same time; end the process after `n_bytes` or the time limit."""
+    assert process.stdin is not None and process.stdout is not None  # noqa: S101  both are pipes
+    watchdog = threading.Timer(timeout_s, process.kill)
+    writer = threading.Thread(target=_write, args=(process.stdin, data))
+    watchdog.start()
+    writer.start()
+    received = process.stdout.read(n_bytes)
+    watchdog.cancel()
+    process.kill()
+    writer.join()
+    return received
+
+
+def _write(pipe: IO[bytes], data: bytes) -> None:
+    try:
+        pipe.write(data)
+        pipe.close()
+    except BrokenPipeError:
+        pass  # The process was ended first: it had answered, or it ran out of time.

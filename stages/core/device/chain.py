@@ -1,0 +1,208 @@
+"""The parity chain: every execution against the host reference, down to the first differing tensor."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.core.device.harness import (
+    RunResult,
+    decode_run,
+    decode_trace,
+    encode_run,
+    encode_trace,
+    execute,
+    fnv1a_rows,
+    instructions,
+)
+from stages.core.errors import BudgetExceeded, ParityBroken
+from stages.core.graph.ir import Graph
+from stages.core.graph.reference import execute as execute_reference
+from stages.core.parity import Agreement, broken, compare_outputs, first_difference
+from stages.core.schema.build import NativeBoard, QemuBoard
+
+
+@dataclass(frozen=True)
+class Device:
+    """A board with its harness image.
+
+    Attributes
+    ----------
+    name : str
+    board : NativeBoard or QemuBoard
+    harness : Path
+    timeout_s : float
+        Of real time, for one run.
+    """
+
+    name: str
+    board: NativeBoard | QemuBoard
+    harness: Path
+    timeout_s: float
+
+    def run(self, samples: NDArray[np.int16], repeats: int) -> RunResult:
+        """Run windows of counts, shape (windows, length, channels)."""
+        return decode_run(self._answer(encode_run(samples, repeats)), len(samples))
+
+    def trace(self, samples: NDArray[np.int16]) -> list[NDArray[np.int8]]:
+        """Return the input codes and every operation's output for one window, shape (length, channels)."""
+        traced = decode_trace(self._answer(encode_trace(samples)))
+        return [traced.codes, *traced.tensors]
+
+    def _answer(self, request: bytes) -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            return execute(self.harness, self.name, self.board, request, Path(folder), timeout_s=self.timeout_s)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What every device must answer.
+
+    Attributes
+    ----------
+    graph : Graph
+    samples : ndarray of int16, shape (windows, length, channels)
+    codes : ndarray of int8, shape (windows, length, channels)
+        The preprocessed windows.
+    outputs : ndarray of int8, shape (windows,)
+        Score codes of the reference runtime.
+    """
+
+    graph: Graph
+    samples: NDArray[np.int16]
+    codes: NDArray[np.int8]
+    outputs: NDArray[np.int8]
+
+    def rows(self, rows: NDArray[np.int64]) -> Expected:
+        """Return some of the windows."""
+        return Expected(self.graph, self.samples[rows], self.codes[rows], self.outputs[rows])
+
+
+def prove(device: Device, expected: Expected, repeats: int) -> tuple[list[Agreement], RunResult]:
+    """Run a device and demand 0 LSB of its outputs, and equal hashes of its input and of every tensor.
+
+    Parameters
+    ----------
+    device : Device
+    expected : Expected
+    repeats : int
+        Times each window is run; all must agree.
+
+    Returns
+    -------
+    agreements : list of Agreement
+    result : RunResult
+
+    Raises
+    ------
+    ParityBroken
+        Naming the first differing tensor.
+    """
+    result = device.run(expected.samples, repeats)
+    tensors = execute_reference(expected.graph, expected.codes)
+    hashes = _tensor_hashes(tensors)
+    agreements = [
+        _agreement(f"{device.name}: input codes", hashes[0], result.codes_hash),
+        _agreement(f"{device.name}: every tensor", hashes[1], result.tensors_hash),
+        compare_outputs(f"{device.name}: score code", expected.outputs, result.outputs[:, 0]),
+    ]
+    for agreement in agreements:
+        if agreement.first is not None:
+            raise broken(agreement, locate(device, expected, agreement.first))
+    _require_repeatable(device, result, repeats)
+    return agreements, result
+
+
+def locate(device: Device, expected: Expected, row: int) -> str | None:
+    """Trace one window on a device and name the first tensor that leaves the reference."""
+    tensors = execute_reference(expected.graph, expected.codes[row : row + 1])
+    return first_difference({name: tensor[0] for name, tensor in tensors.items()}, device.trace(expected.samples[row]))
+
+
+def _tensor_hashes(tensors: Mapping[str, NDArray[np.int8]]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Hash the input, and all operations' outputs one after another, of each window."""
+    first, *others = (tensor.reshape(len(tensor), -1) for tensor in tensors.values())
+    return fnv1a_rows(first), fnv1a_rows(np.concatenate(others, axis=1))
+
+
+def _agreement(name: str, reference: NDArray[np.uint32], candidate: NDArray[np.uint32]) -> Agreement:
+    """Compare hashes; how far apart the codes behind them are, a hash does not tell."""
+    rows = np.flatnonzero(reference != candidate)
+    return Agreement(name, len(reference), len(rows), None, int(rows[0]) if len(rows) else None)
+
+
+def _require_repeatable(device: Device, result: RunResult, repeats: int) -> None:
+    rows = np.flatnonzero(result.mismatches)
+    if len(rows) or not result.telemetry.arena_intact:
+        raise ParityBroken(
+            found=f"{len(rows)} windows did not repeat themselves in {repeats} runs"
+            if len(rows)
+            else "the guard words around the arena were overwritten",
+            where=device.name,
+            expected="the same tensors every time, and no write outside the arena",
+            remedy="Look for a kernel that reads beyond its input or keeps state",
+        )
+
+
+def measure(device: Device, result: RunResult, graph: Graph, size: Mapping[str, Any]) -> dict[str, Any]:
+    """Collect what the device needed, the largest over all windows.
+
+    Instructions are those of the emulator; a native build has no repeatable count and reports None.
+    """
+    telemetry, board = result.telemetry, device.board
+    counted = None
+    if isinstance(board, QemuBoard):
+        operations = {
+            op.name: instructions(timing.max_ticks, board) for op, timing in zip(graph.ops, telemetry.ops, strict=True)
+        }
+        counted = {
+            "preprocess": instructions(telemetry.preprocess.max_ticks, board),
+            "model": instructions(telemetry.run.max_ticks, board),
+            "operations": operations,
+        }
+    return {
+        "instructions": counted,
+        "flash_bytes": size["total"]["flash_bytes"],
+        "ram_bytes": size["total"]["ram_bytes"],
+        "arena_bytes": telemetry.arena_bytes,
+        "arena_high_water_bytes": telemetry.arena_used_bytes,
+        "stack_bytes": telemetry.stack_bytes,
+        "stack_high_water_bytes": telemetry.stack_used_bytes,
+    }
+
+
+def check_budget(name: str, board: NativeBoard | QemuBoard, used: Mapping[str, Any]) -> None:
+    """Hold what a board needed against its budget.
+
+    Raises
+    ------
+    BudgetExceeded
+        Naming every figure over its limit.
+    """
+    if isinstance(board, NativeBoard):
+        return
+    per_window = used["instructions"]["preprocess"] + used["instructions"]["model"]
+    figures = {
+        "flash_bytes": used["flash_bytes"],
+        "ram_bytes": used["ram_bytes"],
+        "stack_bytes": used["stack_high_water_bytes"],
+        "instructions_per_window": per_window,
+    }
+    over = [
+        f"{key} {value} (limit {getattr(board.budget, key)})"
+        for key, value in figures.items()
+        if value > getattr(board.budget, key)
+    ]
+    if over:
+        raise BudgetExceeded(
+            found=", ".join(over),
+            where=f"board {name}",
+            expected=f"what board.{name}.budget allows",
+            remedy="Choose a smaller model or a shorter window, or raise the budget if the product allows it",
+        )

@@ -1,0 +1,282 @@
+"""Talking to the harness image: requests out, results back. ``firmware/harness/protocol.h`` is the other side."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.core.device.tools import call
+from stages.core.errors import ArtifactError, ToolchainError
+from stages.core.schema.build import NativeBoard, QemuBoard
+
+REQUEST_MAGIC, RESPONSE_MAGIC, RESPONSE_END = b"TGR1", b"GTA1", b"GEND"
+MODE_RUN, MODE_TRACE = 1, 2
+STATUS = {
+    1: "the firmware refused the request's header",
+    2: "the request's window or channel count is not the firmware's",
+    3: "the request ended before its last window",
+}
+
+FNV_OFFSET, FNV_PRIME = 2166136261, 16777619
+
+#: QEMU's ``-icount shift=5``: one instruction every 2**5 ns of virtual time.
+ICOUNT_SHIFT = 5
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Ticks of the board's clock over all executions; 0 on a board without a repeatable clock."""
+
+    max_ticks: int
+    total_ticks: int
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """What the harness measured around the numbers.
+
+    Attributes
+    ----------
+    preprocess : Timing
+        Over windows x repeats.
+    ops : tuple of Timing
+        Per operation of the network, over windows x repeats.
+    run : Timing
+        The whole network in one go, once per window.
+    arena_intact : bool
+        Whether the guard words around the arena hold.
+    arena_bytes, arena_used_bytes : int
+        Size, and highest byte written plus one.
+    stack_bytes, stack_used_bytes : int
+        Size, and deepest use in this image; 0 where the board does not own its stack.
+    """
+
+    preprocess: Timing
+    ops: tuple[Timing, ...]
+    run: Timing
+    arena_intact: bool
+    arena_bytes: int
+    arena_used_bytes: int
+    stack_bytes: int
+    stack_used_bytes: int
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Windows run through a device.
+
+    Attributes
+    ----------
+    outputs : ndarray of int8, shape (windows, output bytes)
+    codes_hash, tensors_hash : ndarray of uint32, shape (windows,)
+        FNV-1a of the preprocessed window, and of all operations' outputs one after another.
+    mismatches : ndarray of uint32, shape (windows,)
+        Executions of the window that differed from its first.
+    telemetry : Telemetry
+    """
+
+    outputs: NDArray[np.int8]
+    codes_hash: NDArray[np.uint32]
+    tensors_hash: NDArray[np.uint32]
+    mismatches: NDArray[np.uint32]
+    telemetry: Telemetry
+
+
+@dataclass(frozen=True)
+class TraceResult:
+    """One window with every tensor.
+
+    Attributes
+    ----------
+    codes : ndarray of int8, shape (window x channels,)
+        The network's input, in the layout [window][channels].
+    tensors : tuple of ndarray of int8
+        Each operation's output, flat, in execution order.
+    telemetry : Telemetry
+    """
+
+    codes: NDArray[np.int8]
+    tensors: tuple[NDArray[np.int8], ...]
+    telemetry: Telemetry
+
+
+def encode_run(samples: NDArray[np.int16], repeats: int = 1) -> bytes:
+    """Ask for the outputs of windows.
+
+    Parameters
+    ----------
+    samples : ndarray of int16, shape (windows, window, channels)
+    repeats : int, default 1
+        How often each window is executed and compared with itself.
+    """
+    return _encode(MODE_RUN, samples, repeats)
+
+
+def encode_trace(samples: NDArray[np.int16]) -> bytes:
+    """Ask for every tensor of one window, shape (window, channels)."""
+    return _encode(MODE_TRACE, samples[np.newaxis], 1)
+
+
+def decode_run(response: bytes, n_windows: int) -> RunResult:
+    """Read the response to `encode_run`.
+
+    Raises
+    ------
+    ArtifactError
+        If the firmware refused the request or the response is incomplete.
+    """
+    reader = _Reader(response)
+    _, output_bytes, op_bytes = _header(reader)
+    record = np.dtype([("output", "i1", (output_bytes,)), ("codes", "<u4"), ("tensors", "<u4"), ("mismatches", "<u4")])
+    records = np.frombuffer(reader.take(n_windows * record.itemsize), record)
+    return RunResult(
+        outputs=records["output"].astype(np.int8),
+        codes_hash=records["codes"].astype(np.uint32),
+        tensors_hash=records["tensors"].astype(np.uint32),
+        mismatches=records["mismatches"].astype(np.uint32),
+        telemetry=_trailer(reader, len(op_bytes)),
+    )
+
+
+def decode_trace(response: bytes) -> TraceResult:
+    """Read the response to `encode_trace`.
+
+    Raises
+    ------
+    ArtifactError
+        If the firmware refused the request or the response is incomplete.
+    """
+    reader = _Reader(response)
+    input_bytes, _, op_bytes = _header(reader)
+    codes, *tensors = (np.frombuffer(reader.take(n), np.int8) for n in (input_bytes, *op_bytes))
+    return TraceResult(codes=codes, tensors=tuple(tensors), telemetry=_trailer(reader, len(op_bytes)))
+
+
+def execute(
+    harness: Path, name: str, board: NativeBoard | QemuBoard, request: bytes, workdir: Path, *, timeout_s: float
+) -> bytes:
+    """Run a harness image on its board and return its response.
+
+    Parameters
+    ----------
+    harness : Path
+        The image.
+    name : str
+        The board's name, for errors.
+    board : NativeBoard or QemuBoard
+    request : bytes
+        From `encode_run` or `encode_trace`.
+    workdir : Path
+        An existing folder for ``request.bin`` and ``response.bin``.
+    timeout_s : float
+        Of real time.
+
+    Raises
+    ------
+    ToolchainError
+        If the emulator is missing, or the image crashes or hangs.
+    """
+    (workdir / "request.bin").write_bytes(request)
+    response = workdir / "response.bin"
+    response.unlink(missing_ok=True)
+    if board.kind == "native":
+        command: list[str | Path] = [harness.resolve()]
+    else:
+        command = [*qemu_command(board, harness), "-semihosting", "-serial", "null"]
+    call(command, name, cwd=workdir, timeout_s=timeout_s)
+    if not response.exists():
+        raise ToolchainError(
+            found="the harness ended without a response",
+            where=f"board {name}, image {harness}",
+            expected="response.bin",
+            remedy="Build the image again with `dvc repro build`",
+        )
+    return response.read_bytes()
+
+
+def qemu_command(board: QemuBoard, image: Path) -> list[str | Path]:
+    """Return the emulator's command line for an image, counting instructions, with no console."""
+    icount = f"shift={ICOUNT_SHIFT}"
+    machine = ["qemu-system-arm", "-M", board.machine, "-display", "none", "-monitor", "none", "-icount", icount]
+    return [*machine, "-kernel", image.resolve()]
+
+
+def instructions(ticks: int, board: QemuBoard) -> int:
+    """Turn ticks of an emulated board's clock into executed instructions, exact to one tick."""
+    return round(ticks * 10**9 / board.tick_hz / 2**ICOUNT_SHIFT)
+
+
+def fnv1a(data: bytes) -> int:
+    """Return the 32-bit FNV-1a hash (Fowler, Noll, Vo) that the harness reports."""
+    value = FNV_OFFSET
+    for byte in data:
+        value = (value ^ byte) * FNV_PRIME & 0xFFFFFFFF
+    return value
+
+
+def fnv1a_rows(rows: NDArray[np.int8]) -> NDArray[np.uint32]:
+    """Return `fnv1a` of each row, for an array of shape (rows, bytes), many rows at a time."""
+    value = np.full(len(rows), FNV_OFFSET, np.uint32)
+    for column in np.ascontiguousarray(rows.view(np.uint8).T):
+        value = (value ^ column) * np.uint32(FNV_PRIME)
+    return value
+
+
+def _encode(mode: int, samples: NDArray[np.int16], repeats: int) -> bytes:
+    n_windows, window, channels = samples.shape
+    header = struct.pack("<4s5I", REQUEST_MAGIC, mode, window, channels, n_windows, repeats)
+    return header + samples.astype("<i2").tobytes()
+
+
+class _Reader:
+    """Takes fields off the front of a response."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.position = 0
+
+    def take(self, n_bytes: int) -> bytes:
+        end = self.position + n_bytes
+        if end > len(self.data):
+            raise _bad_response(f"it has {len(self.data)} bytes where at least {end} are due")
+        self.position, begin = end, self.position
+        return self.data[begin:end]
+
+    def words(self, layout: str) -> tuple[int, ...]:
+        return struct.unpack(layout, self.take(struct.calcsize(layout)))
+
+
+def _header(reader: _Reader) -> tuple[int, int, tuple[int, ...]]:
+    """Read sizes: input bytes, output bytes, output bytes of each operation."""
+    if reader.take(4) != RESPONSE_MAGIC:
+        raise _bad_response("it does not begin with the protocol's magic")
+    _check_status(reader.words("<I")[0])
+    input_bytes, output_bytes, n_ops = reader.words("<3I")
+    return input_bytes, output_bytes, reader.words(f"<{n_ops}I")
+
+
+def _trailer(reader: _Reader, n_ops: int) -> Telemetry:
+    preprocess, *ops, run = (Timing(*reader.words("<2Q")) for _ in range(n_ops + 2))
+    status, intact, *sizes = reader.words("<6I")
+    _check_status(status)
+    if reader.take(4) != RESPONSE_END or reader.position != len(reader.data):
+        raise _bad_response("its end is not where it should be")
+    return Telemetry(preprocess, tuple(ops), run, bool(intact), *sizes)
+
+
+def _check_status(status: int) -> None:
+    if status:
+        raise _bad_response(STATUS.get(status, f"its status is {status}"))
+
+
+def _bad_response(found: str) -> ArtifactError:
+    return ArtifactError(
+        found=found,
+        where="the harness response",
+        expected="what firmware/harness/protocol.h describes, from an image built for this model",
+        remedy="Build the images again with `dvc repro build`",
+    )

@@ -1,0 +1,76 @@
+"""Reading ONNX: constants as arrays, attributes as values, static shapes."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+
+@dataclass(frozen=True)
+class View:
+    """What the passes over a graph look up.
+
+    Attributes
+    ----------
+    constants : dict of str to ndarray
+        Initializers and the values of Constant nodes.
+    shapes : dict of str to tuple of int
+        Static shapes of inputs, outputs and intermediate values; a free dimension is 0.
+    producers : dict of str to NodeProto
+        The node that makes each value.
+    consumers : dict of str to list of NodeProto
+        The nodes that read each value, in graph order.
+    """
+
+    constants: dict[str, NDArray[Any]]
+    shapes: dict[str, tuple[int, ...]]
+    producers: dict[str, onnx.NodeProto]
+    consumers: dict[str, list[onnx.NodeProto]]
+
+
+def view(model: onnx.ModelProto) -> View:
+    """Collect constants, shapes and connections of a model on which shape inference has run."""
+    graph = model.graph
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    shapes = {value.name: _shape(value) for value in (*graph.input, *graph.value_info, *graph.output)}
+    producers: dict[str, onnx.NodeProto] = {}
+    consumers: dict[str, list[onnx.NodeProto]] = {}
+    for node in graph.node:
+        if node.op_type == "Constant":
+            constants[node.output[0]] = np.asarray(attributes(node)["value"])
+        producers.update(dict.fromkeys(node.output, node))
+        for name in node.input:
+            consumers.setdefault(name, []).append(node)
+    shapes.update({name: array.shape for name, array in constants.items()})
+    return View(constants, shapes, producers, consumers)
+
+
+def attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    """Return a node's attributes as Python values; tensors become arrays and strings become str."""
+    values = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def module_path(node: onnx.NodeProto) -> str:
+    """Return the path of the torch module a node was exported from, '' where the exporter did not say."""
+    for item in node.metadata_props:
+        if item.key == "pkg.torch.onnx.name_scopes":
+            scopes = ast.literal_eval(item.value)
+            return str(scopes[-2]) if len(scopes) > 1 else ""
+    return ""
+
+
+def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
+    return tuple(int(dimension.dim_value) for dimension in value.type.tensor_type.shape.dim)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, onnx.TensorProto):
+        return numpy_helper.to_array(value)
+    return value.decode() if isinstance(value, bytes) else value

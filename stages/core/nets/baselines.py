@@ -1,0 +1,105 @@
+"""What a network has to beat: an energy threshold and a logistic regression, on the same windows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+_BANDS = 16
+_BLOCK = 512
+
+
+def energy(codes: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Return the log mean square of each window's codes over all channels.
+
+    Parameters
+    ----------
+    codes : ndarray of int8, shape (windows, length, channels)
+
+    Returns
+    -------
+    ndarray of float64, shape (windows,)
+    """
+    return np.concatenate([np.log(_mean_square(block).mean(axis=1)) for block in _blocks(codes)])
+
+
+def describe(codes: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Return the usual hand-made features of each window, per channel.
+
+    Log mean square, crest factor, excess kurtosis and the log energies of 16 equal frequency bands.
+
+    Parameters
+    ----------
+    codes : ndarray of int8, shape (windows, length, channels)
+
+    Returns
+    -------
+    ndarray of float64, shape (windows, 19 * channels)
+    """
+    return np.concatenate([_describe_block(block) for block in _blocks(codes)])
+
+
+def _blocks(codes: NDArray[np.int8]) -> list[NDArray[np.float64]]:
+    return [codes[start : start + _BLOCK].astype(np.float64) for start in range(0, len(codes), _BLOCK)]
+
+
+def _mean_square(block: NDArray[np.float64]) -> NDArray[np.float64]:
+    # A code of one half keeps the logarithm of a silent window finite.
+    return np.mean(block**2, axis=1) + 0.25
+
+
+def _describe_block(block: NDArray[np.float64]) -> NDArray[np.float64]:
+    mean_square = _mean_square(block)
+    crest = np.abs(block).max(axis=1) / np.sqrt(mean_square)
+    kurtosis = np.mean(block**4, axis=1) / mean_square**2 - 3
+    power = np.abs(np.fft.rfft(block, axis=1)[:, 1:]) ** 2
+    bands = [band.mean(axis=1) for band in np.array_split(power, _BANDS, axis=1)]
+    return np.concatenate([np.log(mean_square), crest, kurtosis, *(np.log(band + 1) for band in bands)], axis=1)
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """A standardised logistic regression, as plain numbers.
+
+    Attributes
+    ----------
+    mean, scale, weight : tuple of float
+        One per feature of `describe`.
+    bias : float
+    """
+
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    weight: tuple[float, ...]
+    bias: float
+
+    @classmethod
+    def fit(cls, features: NDArray[np.float64], labels: NDArray[np.int8]) -> Logistic:
+        """Fit with both classes weighing the same."""
+        scaler = StandardScaler().fit(features)
+        model = LogisticRegression(class_weight="balanced", max_iter=2000).fit(scaler.transform(features), labels)
+        return cls(
+            tuple(scaler.mean_.tolist()),
+            tuple(scaler.scale_.tolist()),
+            tuple(model.coef_[0].tolist()),
+            float(model.intercept_[0]),
+        )
+
+    def score(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return logits, shape (windows,)."""
+        standard = (features - np.array(self.mean)) / np.array(self.scale)
+        return standard @ np.array(self.weight) + self.bias
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the model as JSON."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Logistic:
+        """Rebuild the model from its JSON form."""
+        return cls(tuple(value["mean"]), tuple(value["scale"]), tuple(value["weight"]), value["bias"])

@@ -1,0 +1,98 @@
+"""The training loop, shared by float training and quantisation-aware fine-tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from stages.core.dsp.contract import INPUT_SCALE
+from stages.core.nets.examples import Examples
+from stages.core.nets.inference import dequantise, float_scores
+from stages.core.schema.train import Train
+
+
+def batches(examples: Examples, batch_size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield shuffled batches of inputs and float labels; rows are read in file order within a batch."""
+    order = torch.randperm(len(examples.labels), generator=generator).numpy()
+    for start in range(0, len(order), batch_size):
+        rows = np.sort(order[start : start + batch_size])
+        yield dequantise(examples.planes[rows], INPUT_SCALE), torch.from_numpy(examples.labels[rows].astype(np.float32))
+
+
+def weighted_loss(labels: NDArray[np.int8]) -> nn.BCEWithLogitsLoss:
+    """Return binary cross-entropy in which both classes weigh the same."""
+    anomalous = float(labels.sum())
+    return nn.BCEWithLogitsLoss(pos_weight=torch.tensor((len(labels) - anomalous) / anomalous))
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to."""
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+
+
+def fit(
+    model: nn.Module,
+    train: Examples,
+    val: Examples,
+    settings: Train,
+    *,
+    generator: torch.Generator,
+    on_epoch: Callable[[Epoch], None],
+) -> None:
+    """Train in place with Adam and a cosine schedule; keep the weights of the lowest val loss.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Maps (batch, channels, length) to (batch, 1).
+    train, val : Examples
+    settings : Train
+    generator : torch.Generator
+        Drives the order of the batches.
+    on_epoch : callable
+        Told of every finished epoch.
+    """
+    loss_of = weighted_loss(train.labels)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs)
+    best_loss, best_epoch = float("inf"), 0
+    best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    for epoch in range(1, settings.epochs + 1):
+        train_loss = _train_epoch(model, batches(train, settings.batch_size, generator), loss_of, optimizer)
+        schedule.step()
+        val_logits = torch.from_numpy(float_scores(model.eval(), val.planes, INPUT_SCALE))
+        val_loss = float(loss_of(val_logits, torch.from_numpy(val.labels.astype(np.float32))))
+        on_epoch(Epoch(epoch, train_loss, val_loss))
+        if val_loss < best_loss:
+            best_loss, best_epoch = val_loss, epoch
+            best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        elif epoch - best_epoch >= settings.patience:
+            break
+    model.load_state_dict(best)
+
+
+def _train_epoch(
+    model: nn.Module,
+    data: Iterator[tuple[Tensor, Tensor]],
+    loss_of: Callable[[Tensor, Tensor], Tensor],
+    optimizer: torch.optim.Optimizer,
+) -> float:
+    """Run one pass and return the mean loss of its batches."""
+    model.train()
+    losses = []
+    for inputs, labels in data:
+        optimizer.zero_grad(set_to_none=True)
+        loss = loss_of(model(inputs).reshape(-1), labels)
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    return float(np.mean(losses))

@@ -1,0 +1,1 @@
+"""The report: the figures and the page that people decide by."""

@@ -1,0 +1,48 @@
+"""Sections `build` and `board`: how the firmware is compiled, and what it is compiled for."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from stages.core.schema.base import Section
+
+
+class Build(Section):
+    """How the firmware is compiled; every other flag is fixed in ``firmware/CMakeLists.txt``."""
+
+    optimization: Literal["O1", "O2", "O3", "Os"]
+
+
+class Budget(Section):
+    """What one image may use of a board; `validate` refuses a release that needs more."""
+
+    flash_bytes: int = Field(gt=0)
+    ram_bytes: int = Field(gt=0)
+    #: Also the size of the stack that the linker reserves.
+    stack_bytes: int = Field(ge=1024, multiple_of=8)
+    #: Worst window: preprocessing and network.
+    instructions_per_window: int = Field(gt=0)
+
+
+class NativeBoard(Section):
+    """The machine that runs the pipeline; it has no clock or memory worth a budget."""
+
+    kind: Literal["native"]
+    cpu: str
+
+
+class QemuBoard(Section):
+    """A board that QEMU emulates."""
+
+    kind: Literal["qemu"]
+    cpu: str
+    #: QEMU's name of the machine.
+    machine: str
+    #: Rate of SysTick, in virtual time.
+    tick_hz: int = Field(gt=0)
+    budget: Budget
+
+
+Board = Annotated[NativeBoard | QemuBoard, Field(discriminator="kind")]

@@ -1,0 +1,43 @@
+"""Section `train`: the float model's training and the objective of its threshold."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from stages.core.schema.base import Section
+
+
+class Threshold(Section):
+    """The objective that sets a decision threshold.
+
+    Attributes
+    ----------
+    max_fpr : float
+        The largest share of healthy val windows that may be called anomalous.
+    """
+
+    max_fpr: float = Field(gt=0, lt=1)
+
+
+class Train(Section):
+    """Optimisation of the float model.
+
+    Attributes
+    ----------
+    epochs : int
+        At most; training stops early.
+    patience : int
+        Epochs without a lower val loss before it stops.
+    batch_size : int
+    lr : float
+        Peak learning rate of Adam; it falls to zero along a cosine.
+    weight_decay : float
+    threshold : Threshold
+    """
+
+    epochs: int = Field(ge=1, le=1000)
+    patience: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    lr: float = Field(gt=0, le=1)
+    weight_decay: float = Field(ge=0)
+    threshold: Threshold

@@ -1,0 +1,25 @@
+"""Section `validate`: how much is run where to prove that every execution agrees."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from stages.core.schema.base import Section
+
+
+class Validate(Section):
+    """Coverage of the parity chain.
+
+    Attributes
+    ----------
+    board_windows : int
+        Test windows run on each emulated board: typical, near the threshold, extreme, saturating.
+    repeats : int
+        Times each of them is run to show that the board repeats itself.
+    timeout_s : int
+        Limit for one emulator run.
+    """
+
+    board_windows: int = Field(ge=4)
+    repeats: int = Field(ge=2)
+    timeout_s: int = Field(ge=1)

@@ -1,0 +1,87 @@
+"""Write the release: the bundle, and the manifest that accounts for every artifact."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.metadata import version
+from typing import Any
+
+import rfc8785
+import yaml
+
+from stages.core.artifacts import output_directory, read_json, sha256_file
+from stages.core.bundle import pack
+from stages.core.manifest import artifacts, provenance, read_stages
+from stages.core.seeds import PINNED_ENVIRONMENT
+from stages.core.stage import run
+from stages.core.tracking import track
+
+_MANIFEST_FORMAT = 1
+_PACKAGES = ("dvc", "hydra-core", "mlflow", "numpy", "onnx", "onnxruntime", "scikit-learn", "scipy", "torch", "torchao")
+
+
+def main(paths: argparse.Namespace) -> str:
+    """Run the stage."""
+    root = paths.dag.resolve().parent
+    config = yaml.safe_load(paths.config.read_text(encoding="utf-8"))
+    stages = {name: stage for name, stage in read_stages(paths.dag).items() if name != "release"}
+    with output_directory(paths.out) as out, track("release", {"task": config["task"]}) as record:
+        (out / "bundle.bin").write_bytes(pack(bundle_sections(paths)))
+        bundle = {
+            "path": (paths.out / "bundle.bin").as_posix(),
+            "bytes": (out / "bundle.bin").stat().st_size,
+            "sha256": sha256_file(out / "bundle.bin"),
+            "stage": "release",
+        }
+        manifest = {
+            "format": _MANIFEST_FORMAT,
+            "task": config["task"],
+            "artifacts": [*artifacts(root, stages), bundle],
+            "provenance": provenance(root, stages, config),
+            **facts(paths),
+        }
+        (out / "manifest.json").write_bytes(rfc8785.dumps(manifest))
+        record.metrics({"artifacts": len(manifest["artifacts"]), "bundle_bytes": bundle["bytes"]})
+        record.artifact(out / "manifest.json")
+        record.artifact(out / "bundle.bin")
+        digest = sha256_file(out / "manifest.json")
+    return (
+        f"release: {len(manifest['artifacts'])} artifacts, bundle {bundle['bytes']} bytes, "
+        f"dataset {manifest['dataset_id'][:12]}, manifest {digest[:12]}"
+    )
+
+
+def bundle_sections(paths: argparse.Namespace) -> dict[str, bytes]:
+    """Collect what a device loads: contracts, weights and a golden self-test vector."""
+    names = {"contract": paths.convert / "contract.json", "preprocess": paths.features / "contract.json"}
+    sections = {name: rfc8785.dumps(read_json(path)) for name, path in names.items()}
+    sections["weights"] = (paths.convert / "weights.bin").read_bytes()
+    sections["golden"] = (paths.validate / "golden.bin").read_bytes()
+    return sections
+
+
+def facts(paths: argparse.Namespace) -> dict[str, Any]:
+    """Collect what the release states about itself, from the files that measured it."""
+    return {
+        "dataset_id": read_json(paths.capture / "dataset.json")["dataset_id"],
+        "contracts": {
+            "model": read_json(paths.convert / "contract.json"),
+            "preprocess": read_json(paths.features / "contract.json"),
+        },
+        "results": {
+            "gate": read_json(paths.quantize / "gate.json"),
+            "metrics": read_json(paths.validate / "metrics.json"),
+            "parity": read_json(paths.validate / "parity.json"),
+            "device": read_json(paths.validate / "device.json"),
+            "size": read_json(paths.build / "size.json"),
+        },
+        "toolchain": {
+            "firmware": read_json(paths.build / "toolchain.json"),
+            "python": {name: version(name) for name in _PACKAGES},
+            "environment": PINNED_ENVIRONMENT,
+        },
+    }
+
+
+if __name__ == "__main__":
+    run(main, "dag", "capture", "features", "quantize", "convert", "build", "validate")

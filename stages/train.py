@@ -1,0 +1,99 @@
+"""Train the float model and its baselines, and set their thresholds on val."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from stages.core.artifacts import output_directory, write_json
+from stages.core.dsp.contract import INPUT_SCALE
+from stages.core.graph.contract import check_module
+from stages.core.nets.baselines import Logistic, describe, energy
+from stages.core.nets.examples import Examples, load_examples
+from stages.core.nets.inference import float_scores
+from stages.core.nets.loop import Epoch, fit
+from stages.core.nets.models import build_model
+from stages.core.schema.model import Model
+from stages.core.schema.train import Train
+from stages.core.seeds import derive_seed, seed_torch
+from stages.core.settings import Settings, load
+from stages.core.stage import progress_bar, run
+from stages.core.tail import describe as describe_scores
+from stages.core.thresholds import threshold_at_fpr
+from stages.core.tracking import Run, track
+
+
+class TrainSettings(Settings):
+    """The sections that this stage reads."""
+
+    seed: int
+    model: Model
+    train: Train
+
+
+def main(paths: argparse.Namespace) -> str:
+    """Run the stage."""
+    config = load(paths.config, TrainSettings)
+    train, val = load_examples(paths.split, paths.features, "train", "val")
+    model = untrained(config, train)
+    with output_directory(paths.out) as out, track("train", config.train.model_dump()) as record:
+        history = train_float(model, train, val, config, record)
+        baseline = Logistic.fit(describe(train.codes), train.labels)
+        scores = {
+            "float": float_scores(model.eval(), val.planes, INPUT_SCALE),
+            "energy": energy(val.codes),
+            "logistic": baseline.score(describe(val.codes)),
+        }
+        metrics = score_metrics(scores, val, config.train.threshold.max_fpr)
+        save_file(model.state_dict(), out / "float.safetensors")
+        write_json(out / "baselines.json", {"logistic": baseline.to_json()})
+        write_json(out / "metrics.json", metrics)
+        write_json(out / "history.json", history)
+        record.metrics({f"{name}_{key}": value for name, of in metrics.items() for key, value in of.items()})
+        record.artifact(out / "float.safetensors")
+        record.artifact(out / "metrics.json")
+    n_parameters = sum(parameter.numel() for parameter in model.parameters())
+    aucs = ", ".join(f"{name} {of['auc']:.4f}" for name, of in metrics.items())
+    return f"train: {n_parameters} parameters, {len(history)} epochs; val AUC {aucs}"
+
+
+def untrained(config: TrainSettings, train: Examples) -> nn.Module:
+    """Build the seeded network, and refuse it before the first epoch if the device could not run it."""
+    seed_torch(derive_seed(config.seed, "train"))
+    _, length, channels = train.codes.shape
+    model = build_model(config.model, channels)
+    check_module(model, channels, length)
+    return model
+
+
+def train_float(
+    model: nn.Module, train: Examples, val: Examples, config: TrainSettings, record: Run
+) -> list[dict[str, Any]]:
+    """Fit the network and return its history."""
+    history: list[dict[str, Any]] = []
+    generator = torch.Generator().manual_seed(derive_seed(config.seed, "train", "order"))
+    with progress_bar("train: epochs", config.train.epochs) as advance:
+
+        def on_epoch(epoch: Epoch) -> None:
+            history.append(epoch.__dict__)
+            record.metrics({"train_loss": epoch.train_loss, "val_loss": epoch.val_loss}, step=epoch.epoch)
+            advance()
+
+        fit(model, train, val, config.train, generator=generator, on_epoch=on_epoch)
+    return history
+
+
+def score_metrics(scores: dict[str, Any], val: Examples, max_fpr: float) -> dict[str, dict[str, float]]:
+    """Set a threshold for each model on val and describe its scores."""
+    return {
+        name: describe_scores(values, val.labels, threshold_at_fpr(values[val.labels == 0], max_fpr))
+        for name, values in scores.items()
+    }
+
+
+if __name__ == "__main__":
+    run(main, "split", "features")

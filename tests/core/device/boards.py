@@ -1,0 +1,39 @@
+"""The boards as configured, and generated networks to build for them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import TypeAdapter
+
+from stages.core.cgen.emit import emit
+from stages.core.cgen.lifetimes import lifetimes
+from stages.core.plan import plan
+from stages.core.schema.build import Board, Build, NativeBoard, QemuBoard
+
+ROOT = Path(__file__).parents[3]
+FIRMWARE = ROOT / "firmware"
+BUILD = Build(optimization="O3")
+EMULATED = ["mps2_an386", "mps3_an547"]
+
+
+def load_board(name: str) -> NativeBoard | QemuBoard:
+    text = (ROOT / "conf" / "board" / f"{name}.yaml").read_text(encoding="utf-8")
+    return TypeAdapter(Board).validate_python(yaml.safe_load(text)[name])
+
+
+def need_tools(name: str) -> None:
+    for program in ["cmake", "ninja", *(["arm-none-eabi-gcc", "qemu-system-arm"] if name in EMULATED else ["gcc"])]:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed, so board {name} cannot be built and run")
+
+
+def write_generated(folder: Path, graph, contract, threshold_code=10, model_sha256="0" * 64) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    files = emit(graph, plan(lifetimes(graph)), contract, threshold_code=threshold_code, model_sha256=model_sha256)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder

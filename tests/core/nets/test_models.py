@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from pydantic import ValidationError
+
+from stages.core.nets.models import build_model
+from stages.core.schema.model import Model
+from stages.core.seeds import seed_torch
+
+CONFIG = Path(__file__).parents[3] / "conf" / "model" / "ds_cnn.yaml"
+
+
+def default() -> Model:
+    return Model.model_validate(yaml.safe_load(CONFIG.read_text()))
+
+
+def test_default_architecture_has_the_parameters_counted_by_hand() -> None:
+    model = build_model(default(), 1)
+    stem = 16 * 16 + 2 * 16
+    blocks = sum(5 * a + 2 * a + a * b + 2 * b for a, b in ((16, 24), (24, 32), (32, 48)))
+    assert sum(p.numel() for p in model.parameters()) == stem + blocks + 48 + 1
+    assert 2_000 <= stem + blocks + 49 <= 10_000
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_network_gives_one_logit_per_window(channels: int) -> None:
+    model = build_model(default(), channels).eval()
+    assert model(torch.zeros(5, channels, 1024)).shape == (5, 1)
+
+
+def test_same_seed_draws_the_same_weights() -> None:
+    drawn = []
+    for _ in range(2):
+        seed_torch(7)
+        drawn.append(build_model(default(), 2).state_dict())
+    assert all(torch.equal(drawn[0][name], drawn[1][name]) for name in drawn[0])
+
+
+@pytest.mark.parametrize("change", [{"kernel": 0}, {"stride": 0}, {"channels": 0}, {"dilation": 2}])
+def test_impossible_layer_is_refused(change: dict[str, int]) -> None:
+    document = yaml.safe_load(CONFIG.read_text())
+    document["stem"] |= change
+    with pytest.raises(ValidationError):
+        Model.model_validate(document)

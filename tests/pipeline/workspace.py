@@ -1,0 +1,84 @@
+"""A copy of the project to run the pipeline in, with a task small enough for a test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.pipeline.imports import ROOT
+
+ARM_TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm")
+HAS_ARM_TOOLS = all(shutil.which(tool) for tool in ARM_TOOLS)
+
+#: Small in every direction. The limits are those of a network trained for seconds, not of a release.
+TINY: dict[str, Any] = {
+    "capture.sessions": 30,
+    "capture.duration_s": 1.0,
+    "window.hop": 1024,
+    "train.epochs": 3,
+    "quantize.calibration.windows": 32,
+    "quantize.qat.epochs": 1,
+    "gate.limits.auc_drop.max": 0.5,
+    "gate.limits.tpr_at_fpr_1_drop.max": 1.0,
+    "gate.limits.tpr_at_fpr_5_drop.max": 1.0,
+    "gate.limits.fpr_at_threshold.max": 1.0,
+    "gate.limits.separation_retention.min": -100.0,
+    "gate.limits.compression.min": -100.0,
+    "gate.limits.compression.max": 100.0,
+    "gate.limits.codes_above_threshold.min": 0,
+    "validate.board_windows": 8,
+    "validate.repeats": 2,
+}
+
+
+class Workspace:
+    """A fresh copy of the project's files under git, as a clone would be."""
+
+    def __init__(self, path: Path, overrides: dict[str, Any] | None = None, task: str = "vibration") -> None:
+        self.path = path
+        listed = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        for name in listed.stdout.splitlines():
+            if (ROOT / name).is_file():
+                (path / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, path / name)
+        (path / "dvc.lock").unlink(missing_ok=True)
+        self.choose({**TINY, **(overrides or {})}, task)
+        for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "workspace"]):
+            subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *command], cwd=path, check=True)
+
+    def choose(self, overrides: dict[str, Any], task: str = "vibration") -> None:
+        """Write params.yaml."""
+        if not HAS_ARM_TOOLS:
+            overrides = {**overrides, "board": ["native"]}
+        (self.path / "params.yaml").write_text(yaml.safe_dump({"task": task, "overrides": overrides}))
+
+    def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m <command>` in the workspace."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=self.path,
+            env={**os.environ, "PATH": path, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def repro(self, *arguments: str) -> str:
+        """Run `dvc repro` and return what it printed; fail the test with all of it if it fails."""
+        result = self.run("dvc", "repro", *arguments)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    def stages_to_run(self) -> list[str]:
+        """Names of the stages that the next `dvc repro` would run."""
+        printed = self.repro("--dry")
+        return [line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")]

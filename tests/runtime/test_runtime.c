@@ -1,0 +1,144 @@
+/* The runtime libraries on the host. Prints the name of each test; a failed check aborts. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "runtime/decision.h"
+#include "runtime/ring.h"
+#include "runtime/stack.h"
+
+#define CHECK(condition)                                                          \
+    do {                                                                          \
+        if (!(condition)) {                                                       \
+            fprintf(stderr, "%s:%d: %s\n", __func__, __LINE__, #condition);       \
+            abort();                                                              \
+        }                                                                         \
+    } while (0)
+
+#define CHANNELS 2
+
+/* A ring in memory of exactly its size, so that the address sanitizer sees its ends. */
+static tg_ring make_ring(uint32_t capacity, uint32_t window, uint32_t hop)
+{
+    tg_ring ring;
+    tg_ring_init(&ring, malloc(capacity * CHANNELS * sizeof(int16_t)), capacity, CHANNELS, window, hop);
+    return ring;
+}
+
+/* Frame number n holds (n, -n). */
+static void push(tg_ring *ring, uint32_t begin, uint32_t end)
+{
+    for (uint32_t n = begin; n < end; n++) {
+        const int16_t frame[CHANNELS] = { (int16_t)n, (int16_t)-n };
+        tg_ring_push(ring, frame);
+    }
+}
+
+static void check_take(tg_ring *ring, uint32_t start)
+{
+    int16_t *window = malloc(ring->window * CHANNELS * sizeof *window);
+    CHECK(tg_ring_ready(ring));
+    tg_ring_take(ring, window);
+    for (uint32_t i = 0; i < ring->window; i++) {
+        CHECK(window[CHANNELS * i] == (int16_t)(start + i));
+        CHECK(window[CHANNELS * i + 1] == (int16_t)-(start + i));
+    }
+    free(window);
+}
+
+static void ring_is_ready_with_the_last_frame_of_a_window(void)
+{
+    tg_ring ring = make_ring(12, 8, 4);
+    push(&ring, 0, 7);
+    CHECK(!tg_ring_ready(&ring));
+    push(&ring, 7, 8);
+    check_take(&ring, 0);
+    CHECK(!tg_ring_ready(&ring));
+    free(ring.frames);
+}
+
+static void ring_windows_start_at_multiples_of_the_hop(void)
+{
+    const uint32_t shapes[][3] = { { 12, 8, 4 }, { 11, 8, 3 }, { 8, 8, 8 }, { 9, 1, 1 }, { 8, 5, 13 }, { 3, 3, 7 } };
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
+        tg_ring ring = make_ring(shapes[s][0], shapes[s][1], shapes[s][2]);
+        uint32_t windows = 0;
+        for (uint32_t n = 0; n < 200; n++) {
+            push(&ring, n, n + 1);
+            while (tg_ring_ready(&ring)) {
+                check_take(&ring, windows * ring.hop);
+                windows++;
+            }
+        }
+        CHECK(windows == (200 - ring.window) / ring.hop + 1);
+        CHECK(ring.dropped == 0);
+        free(ring.frames);
+    }
+}
+
+static void ring_drops_whole_hops_and_counts_them(void)
+{
+    tg_ring ring = make_ring(12, 8, 4);
+    push(&ring, 0, 12);
+    CHECK(ring.dropped == 0);
+    push(&ring, 12, 13);
+    CHECK(ring.dropped == 4);
+    push(&ring, 13, 30);
+    CHECK(ring.dropped == 20);
+    check_take(&ring, 20);
+    free(ring.frames);
+}
+
+static void ring_drops_a_hop_longer_than_itself(void)
+{
+    tg_ring ring = make_ring(8, 8, 20);
+    push(&ring, 0, 21);
+    CHECK(ring.dropped == 20);
+    push(&ring, 21, 28);
+    check_take(&ring, 20);
+    free(ring.frames);
+}
+
+static void decision_is_anomalous_from_the_threshold_on(void)
+{
+    tg_decision decision;
+    tg_decision_init(&decision, -5);
+    CHECK(!tg_decision_update(&decision, -6));
+    CHECK(tg_decision_update(&decision, -5));
+    CHECK(tg_decision_update(&decision, 127));
+    CHECK(decision.windows == 3 && decision.anomalies == 2);
+    tg_decision_init(&decision, 128);
+    CHECK(!tg_decision_update(&decision, 127));
+    tg_decision_init(&decision, -128);
+    CHECK(tg_decision_update(&decision, -128));
+}
+
+static void stack_high_water_is_the_deepest_word_touched(void)
+{
+    uint32_t *stack = malloc(64 * sizeof *stack);
+    tg_stack_paint(stack, &stack[64]);
+    CHECK(tg_stack_high_water(stack, &stack[64]) == 0);
+    stack[50] = 0;
+    CHECK(tg_stack_high_water(stack, &stack[64]) == 14 * 4);
+    stack[10] = 0;
+    CHECK(tg_stack_high_water(stack, &stack[64]) == 54 * 4);
+    stack[0] = 0;
+    CHECK(tg_stack_high_water(stack, &stack[64]) == 64 * 4);
+    free(stack);
+}
+
+#define RUN(test)      \
+    do {               \
+        test();        \
+        puts(#test);   \
+    } while (0)
+
+int main(void)
+{
+    RUN(ring_is_ready_with_the_last_frame_of_a_window);
+    RUN(ring_windows_start_at_multiples_of_the_hop);
+    RUN(ring_drops_whole_hops_and_counts_them);
+    RUN(ring_drops_a_hop_longer_than_itself);
+    RUN(decision_is_anomalous_from_the_threshold_on);
+    RUN(stack_high_water_is_the_deepest_word_touched);
+    return 0;
+}
