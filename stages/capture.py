@@ -90,15 +90,11 @@ def write_entry(recording: Recording, config: CaptureSettings, out: Path) -> dic
     write_session(out / path, meta, counts)
     excluding = [str(finding) for finding in findings if finding.action == "exclude"]
     return {
-        "session_id": meta.session_id,
+        **{key: getattr(meta, key) for key in ("session_id", "group_id", "condition", "state", "sample_rate_hz")},
         "path": path.as_posix(),
         "sha256": sha256_file(out / path),
         "n_samples": len(counts),
-        "group_id": meta.group_id,
-        "condition": meta.condition,
-        "state": meta.state,
         "labelled_samples": labelled_samples(meta),
-        "sample_rate_hz": meta.sample_rate_hz,
         "flags": flags,
         "findings": [asdict(finding) for finding in findings],
         "excluded": "; ".join(excluding) or None,

@@ -23,7 +23,7 @@ TINY: dict[str, Any] = {
     "window.hop": 1024,
     "train.epochs": 3,
     "quantize.calibration.windows": 32,
-    "quantize.qat.epochs": 1,
+    "quantize.qat.epochs": 2,
     "gate.limits.auc_drop.max": 0.5,
     "gate.limits.tpr_at_fpr_1_drop.max": 1.0,
     "gate.limits.tpr_at_fpr_5_drop.max": 1.0,
@@ -72,13 +72,26 @@ class Workspace:
             check=False,
         )
 
-    def repro(self, *arguments: str) -> str:
+    def repro(self, *arguments: str, **environment: str) -> str:
         """Run `dvc repro` and return what it printed; fail the test with all of it if it fails."""
-        result = self.run("dvc", "repro", *arguments)
+        result = self.run("dvc", "repro", *arguments, **environment)
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
 
-    def stages_to_run(self) -> list[str]:
-        """Names of the stages that the next `dvc repro` would run."""
-        printed = self.repro("--dry")
+    @staticmethod
+    def stages_run(printed: str) -> list[str]:
+        """Names of the stages that a `dvc repro` ran."""
         return [line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")]
+
+    def run_stage(self, stage: str, paths: dict[str, Path], **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run one stage as dvc.yaml says, with some of its paths exchanged."""
+        words = yaml.safe_load((self.path / "dvc.yaml").read_text())["stages"][stage]["cmd"].split()[2:]
+        for option, path in paths.items():
+            words[words.index(option) + 1] = str(path)
+        return self.run(*words, **environment)
+
+    def config_for_boards(self, boards: list[str]) -> str:
+        """The workspace's data/config.yaml with only some boards."""
+        config = yaml.safe_load((self.path / "data/config.yaml").read_text())
+        config["board"] = {name: config["board"][name] for name in boards}
+        return yaml.safe_dump(config)

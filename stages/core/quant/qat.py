@@ -100,7 +100,7 @@ def qat(
     Raises
     ------
     ConfigError
-        If there are fewer windows than one batch, or more frozen epochs than epochs.
+        If there are fewer windows than one batch, or no epoch that is not frozen.
     """
     _check(training, len(codes))
     seed_torch(derive_seed(training.seed, "qat"))
@@ -124,11 +124,11 @@ def qat(
 
 
 def _check(training: QatOptions, n_windows: int) -> None:
-    if not 0 <= training.frozen_epochs <= training.epochs:
+    if not 0 <= training.frozen_epochs < training.epochs:
         raise ConfigError(
             found=f"{training.frozen_epochs} of {training.epochs} epochs are to be frozen",
             where="quantisation-aware training",
-            expected="from 0 to as many as there are epochs",
+            expected="fewer than there are epochs, so that activation ranges are observed at all",
             remedy="Lower frozen_epochs in conf/quantize",
         )
     if n_windows < training.batch:

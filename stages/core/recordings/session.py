@@ -104,12 +104,12 @@ class Recording:
 
 
 def digitise(recording: Recording) -> NDArray[np.int16]:
-    """Convert a signal to counts as the sensor's ADC would: round half to even, then saturate.
+    """Convert a signal to counts as the sensor's ADC would: round half to even, then saturate at full scale.
 
     Parameters
     ----------
     recording : Recording
-        Its ``meta.counts_per_unit`` gives the gain.
+        Its ``meta`` gives gain and full scale.
 
     Returns
     -------
@@ -138,8 +138,8 @@ def digitise(recording: Recording) -> NDArray[np.int16]:
             expected="finite samples",
             remedy="Repair the export of that recording, or leave the recording out of the source",
         )
-    counts = np.rint(signal * meta.counts_per_unit)
-    return np.clip(counts, -32768, 32767).astype(np.int16)
+    limit = round(meta.full_scale * meta.counts_per_unit)
+    return np.clip(np.rint(signal * meta.counts_per_unit), -limit, limit - 1).astype(np.int16)
 
 
 def write_session(path: Path, meta: SessionMeta, counts: NDArray[np.int16]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -23,4 +24,10 @@ def render(**facts: Any) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  the output is Markdown, written by us alone
     )
+    environment.filters["number"] = _number
     return environment.get_template("report.md.j2").render(facts)
+
+
+def _number(value: float | None, form: str) -> str:
+    """Format a metric; one that cannot be computed is a dash."""
+    return "-" if value is None or math.isnan(value) else form % value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.core.schema.base import Section
 
@@ -39,6 +39,14 @@ class Qat(Section):
     frozen_epochs: int = Field(ge=0)
     lr_factor: float = Field(gt=0, le=1)
     observer: Literal["minmax", "moving_average"]
+
+    @model_validator(mode="after")
+    def _ranges_are_observed(self) -> Qat:
+        if self.frozen_epochs >= self.epochs:
+            raise ValueError(
+                f"frozen_epochs ({self.frozen_epochs}) leaves none of {self.epochs} epochs to observe ranges in"
+            )
+        return self
 
 
 class Quantize(Section):

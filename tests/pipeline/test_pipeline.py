@@ -1,0 +1,124 @@
+"""The whole DAG on a tiny task: a complete release, repeatable to the byte, redone only where it must be."""
+
+import hashlib
+import json
+import shutil
+
+import pytest
+
+from stages.core.bundle import unpack
+from tests.pipeline.workspace import HAS_ARM_TOOLS, Workspace
+
+FROM_TRAIN = ["train", "quantize", "convert", "build", "validate", "release"]
+BOARDS = ["native", "mps2_an386", "mps3_an547"] if HAS_ARM_TOOLS else ["native"]
+
+
+def manifest_of(workspace):
+    return json.loads((workspace.path / "models/release/manifest.json").read_bytes())
+
+
+def test_manifest_lists_every_output_with_its_true_hash(released):
+    listed = {entry["path"]: entry for entry in manifest_of(released)["artifacts"]}
+    on_disk = {
+        path.relative_to(released.path).as_posix()
+        for folder in ("data", "models", "firmware/generated")
+        for path in (released.path / folder).rglob("*")
+        if path.is_file() and path.name != ".gitignore"
+    }
+    assert set(listed) == on_disk - {"models/release/manifest.json"}
+    for path, entry in listed.items():
+        content = (released.path / path).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (entry["bytes"], entry["sha256"]), path
+
+
+def test_every_execution_agrees_to_0_lsb(released):
+    parity = json.loads((released.path / "models/validate/parity.json").read_text())
+    assert {row["name"] for row in parity} == {
+        "numpy integers: score code",
+        *(f"{board}: {what}" for board in BOARDS for what in ("input codes", "every tensor", "score code")),
+    }
+    assert all(row["different"] == 0 and row["windows"] >= 8 for row in parity)
+
+
+@pytest.mark.skipif(not HAS_ARM_TOOLS, reason="the cross compiler or QEMU is not installed")
+def test_emulated_boards_report_instructions_and_memory(released):
+    device = json.loads((released.path / "models/validate/device.json").read_text())
+    for board in BOARDS[1:]:
+        counted = device[board]["instructions"]
+        assert counted["model"] > counted["preprocess"] > 0
+        # Ops are timed one by one; the sum is the whole but for the loop around them.
+        assert sum(counted["operations"].values()) == pytest.approx(counted["model"], rel=0.02)
+        assert 0 < device[board]["arena_high_water_bytes"] <= device[board]["arena_bytes"]
+        assert 0 < device[board]["stack_high_water_bytes"] < device[board]["stack_bytes"]
+
+
+def test_each_stage_closes_with_one_line_of_numbers(released):
+    closing = [line for line in released.printed.splitlines() if line.partition(":")[0] in ["split", *FROM_TRAIN]]
+    assert [line.partition(":")[0] for line in closing] == ["split", *FROM_TRAIN]
+    assert all(any(character.isdigit() for character in line) for line in closing)
+
+
+def test_bundle_carries_contracts_weights_and_a_self_test(released):
+    bundle = unpack((released.path / "models/release/bundle.bin").read_bytes())
+    assert list(bundle) == ["contract", "preprocess", "weights", "golden"]
+    assert json.loads(bundle["contract"])["preprocess_id"] == json.loads(bundle["preprocess"])["preprocess_id"]
+
+
+def test_second_repro_does_nothing(released):
+    assert "Running stage" not in released.repro()
+
+
+def test_commit_that_touches_nothing_in_the_dag_changes_no_byte(released):
+    before = (released.path / "models/release/manifest.json").read_bytes()
+    (released.path / "README.md").write_text("changed")
+    (released.path / "dvc.yaml").write_text((released.path / "dvc.yaml").read_text() + "# a remark\n")
+    assert "Running stage" not in released.repro()
+    released.repro("--force", "--single-item", "release")
+    assert (released.path / "models/release/manifest.json").read_bytes() == before
+
+
+def test_editing_one_key_of_the_model_runs_train_and_what_follows(released):
+    model = released.path / "conf/model/ds_cnn.yaml"
+    original = model.read_text()
+    model.write_text(original.replace("{channels: 24, kernel: 5, stride: 2}", "{channels: 16, kernel: 5, stride: 2}"))
+    try:
+        ran = released.stages_run(released.repro())
+    finally:
+        model.write_text(original)
+        released.repro()
+    assert ran == ["configure", *FROM_TRAIN]
+
+
+def test_two_directories_give_the_same_bytes(released, tmp_path):
+    elsewhere = Workspace(tmp_path / "a longer name with spaces")
+    elsewhere.repro(TZ="Asia/Tokyo", LC_ALL="C", PYTHONHASHSEED="7")
+    mine, theirs = (
+        {entry["path"]: entry["sha256"] for entry in manifest_of(workspace)["artifacts"]}
+        for workspace in (released, elsewhere)
+    )
+    assert {path for path in mine if mine[path] != theirs.get(path)} == set()
+    assert (released.path / "models/release/manifest.json").read_bytes() == (
+        elsewhere.path / "models/release/manifest.json"
+    ).read_bytes()
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_one_changed_rounding_line_stops_validate_and_names_the_tensor(released, board, tmp_path):
+    """Round half up instead of half to even, in one line of one kernel header, for one board's build."""
+    firmware = tmp_path / "firmware"
+    shutil.copytree(released.path / "firmware", firmware)
+    header = firmware / "kernels/requantize.h"
+    line = "const float shifted = value + 0x1.8p23f;"
+    assert line in header.read_text()
+    header.write_text(header.read_text().replace(line, "const float shifted = value + 0.4f + 0x1.8p23f;"))
+    config = tmp_path / "config.yaml"
+    config.write_text(released.config_for_boards([board]))
+    build = released.run_stage("build", {"--config": config, "--out": tmp_path / "build", "--firmware": firmware})
+    assert build.returncode == 0, build.stderr
+    paths = {"--config": config, "--build": tmp_path / "build", "--out": tmp_path / "validate"}
+    result = released.run_stage("validate", paths)
+    assert result.returncode == 5, result.stdout + result.stderr
+    said = " ".join(result.stderr.split())
+    assert f"error: {board}: every tensor: " in said
+    assert "the first differing tensor is stem: " in said
+    assert not (tmp_path / "validate").exists()
