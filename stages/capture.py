@@ -67,7 +67,7 @@ def open_source(config: CaptureSettings) -> SyntheticSessions | DatasetSessions:
             found=f"capture.root is null and the environment variable {_ROOT_VARIABLE} is not set",
             where=f"set {config.capture.name!r}",
             expected="the folder of the sets that the package bearing-datasets built",
-            remedy=f"Set {_ROOT_VARIABLE}, or build the set: `bearing-datasets build {config.capture.name} --root DIR`",
+            remedy=f"Set {_ROOT_VARIABLE}, or build the set: `bearing-datasets --root DIR build {config.capture.name}`",
         )
     return DatasetSessions(config.capture, Path(root))
 

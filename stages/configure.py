@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stages.core.config import compose, validate, write_config
 from stages.core.stage import exit_with
+from stages.core.tracking import track
 
 
 def main() -> None:
@@ -18,8 +19,10 @@ def main() -> None:
     config = validate(compose(paths.params, paths.conf), str(paths.params))
     paths.out.parent.mkdir(parents=True, exist_ok=True)
     partial = paths.out.with_suffix(".partial")
-    write_config(partial, config)
-    partial.replace(paths.out)
+    with track("configure", config.model_dump(by_alias=True)) as record:
+        write_config(partial, config)
+        partial.replace(paths.out)
+        record.artifact(paths.out)
     print(f"configure: task {config.task}, seed {config.seed}, boards {', '.join(sorted(config.board))}")
 
 

@@ -12,8 +12,10 @@ from stages.core.artifacts import output_directory, read_json, write_json
 from stages.core.cgen.emit import emit
 from stages.core.cgen.lifetimes import lifetimes
 from stages.core.cgen.weights import pack_weights
+from stages.core.errors import GateRefused
 from stages.core.graph.ir import Graph, Tensor
 from stages.core.graph.lower import accumulator_bounds, lower
+from stages.core.graph.onnx_view import read_model
 from stages.core.plan import Plan, picture, plan
 from stages.core.recordings.session import ANOMALOUS, HEALTHY
 from stages.core.settings import Settings, load
@@ -36,8 +38,15 @@ def main(paths: argparse.Namespace) -> str:
     settings = load(paths.config, ConvertSettings)
     preprocess = read_json(paths.features / "contract.json")
     selected = read_json(paths.quantize / "gate.json")["selected"]
+    if selected is None:
+        raise GateRefused(
+            found="no precision was selected",
+            where=str(paths.quantize / "gate.json"),
+            expected="one rung within every limit",
+            remedy="See its rows; change what quantize reads and run `dvc repro`",
+        )
     threshold = read_json(paths.quantize / "thresholds.json")[selected]
-    model = (paths.quantize / f"{selected}.onnx").read_bytes()
+    model = read_model(paths.quantize / f"{selected}.onnx")
     graph = lower(onnx.load_from_string(model))
     buffers = lifetimes(graph)
     arena = plan(buffers)

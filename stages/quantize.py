@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from safetensors.torch import load_file
 from torch import nn
 
 from stages.core.artifacts import json_ready, output_directory, write_json
@@ -17,7 +16,7 @@ from stages.core.gate import Row, judge, passes, refusal
 from stages.core.graph.export import export_onnx
 from stages.core.nets.examples import Examples, load_examples
 from stages.core.nets.loop import weighted_loss
-from stages.core.nets.models import build_model
+from stages.core.nets.models import build_model, load_weights
 from stages.core.quant.calibration import choose_rows
 from stages.core.quant.ptq import ptq
 from stages.core.quant.qat import QatOptions, qat
@@ -75,7 +74,7 @@ def main(paths: argparse.Namespace) -> str:
 def load_model(settings: QuantizeSettings, train: Examples, folder: Path) -> nn.Module:
     """Rebuild the trained float network."""
     model = build_model(settings.model, train.codes.shape[2])
-    model.load_state_dict(load_file(folder / "float.safetensors"))
+    load_weights(model, folder / "float.safetensors")
     return model.eval()
 
 

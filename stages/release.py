@@ -7,12 +7,12 @@ from importlib.metadata import version
 from typing import Any
 
 import rfc8785
-import yaml
 
 from stages.core.artifacts import output_directory, read_json, sha256_file
 from stages.core.bundle import pack
 from stages.core.manifest import artifacts, provenance, read_stages
 from stages.core.seeds import PINNED_ENVIRONMENT
+from stages.core.settings import read_config
 from stages.core.stage import run
 from stages.core.tracking import track
 
@@ -23,7 +23,7 @@ _PACKAGES = ("dvc", "hydra-core", "mlflow", "numpy", "onnx", "onnxruntime", "sci
 def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     root = paths.dag.resolve().parent
-    config = yaml.safe_load(paths.config.read_text(encoding="utf-8"))
+    config = read_config(paths.config)
     stages = {name: stage for name, stage in read_stages(paths.dag).items() if name != "release"}
     with output_directory(paths.out) as out, track("release", {"task": config["task"]}) as record:
         (out / "bundle.bin").write_bytes(pack(bundle_sections(paths)))

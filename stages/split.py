@@ -37,6 +37,7 @@ def main(paths: argparse.Namespace) -> str:
     units = [_unit(file) for file in files.values()]
     parts = assign(units, config.split, config.seed)
     windows = index_windows(files, parts, config.window)
+    _require_both_classes(windows)
     proof_units = ("group_id",) if isinstance(config.split, GroupSplit) else ("condition", "state")
     proof = prove(windows, proof_units, config.window.length, lambda session_id: files[session_id].counts())
     with output_directory(paths.out) as out, track("split", config.split.model_dump()) as record:
@@ -80,6 +81,20 @@ def summary(units: list[Unit], parts: dict[str, str | None], windows: pd.DataFra
         "windows": {part: int((windows["part"] == part).sum()) for part in PARTS},
         "anomalous_windows": {part: int(windows.loc[windows["part"] == part, "label"].sum()) for part in PARTS},
     }
+
+
+def _require_both_classes(windows: pd.DataFrame) -> None:
+    """Sessions of both classes do not promise windows of both: a span may cover less than half of each window."""
+    found = set(zip(windows["part"], windows["label"], strict=True))
+    for part in PARTS:
+        for label, name in ((0, "healthy"), (1, "anomalous")):
+            if (part, label) not in found:
+                raise SplitError(
+                    found=f"{part} has sessions labelled {name}, but no {name} window",
+                    where="the window index",
+                    expected="windows that a labelled span covers by half, of both classes in every part",
+                    remedy="Shorten window.length, or label longer spans",
+                )
 
 
 def _require(proof: dict[str, Any]) -> None:

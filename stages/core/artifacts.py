@@ -75,7 +75,8 @@ def read_json(path: Path) -> Any:
 def output_directory(path: Path) -> Iterator[Path]:
     """Give a scratch directory that becomes `path` only if the block ends without an error.
 
-    A stage killed half-way leaves at most ``<path>.partial``, which the next run clears.
+    A stage killed half-way leaves at most ``<path>.partial`` and ``<path>.replaced.partial``, which the next run
+    clears.
 
     Parameters
     ----------
@@ -95,5 +96,10 @@ def output_directory(path: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    shutil.rmtree(path, ignore_errors=True)
+    # Set aside before it is deleted: at no moment does `path` hold half of the old output.
+    replaced = path.with_name(path.name + ".replaced.partial")
+    shutil.rmtree(replaced, ignore_errors=True)
+    if path.exists():
+        path.rename(replaced)
     partial.rename(path)
+    shutil.rmtree(replaced, ignore_errors=True)

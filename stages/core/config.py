@@ -27,7 +27,7 @@ class Config(Section):
     """The whole configuration; one attribute per section of `data/config.yaml`."""
 
     task: str
-    seed: int
+    seed: int = Field(ge=0, lt=2**32)
     window: Window
     capture: Capture
     split: Split
@@ -81,13 +81,9 @@ def compose(params_file: Path, conf_dir: Path) -> dict[str, Any]:
 
     params = _read_params(params_file)
     groups = {path.name for path in conf_dir.iterdir() if path.is_dir()}
-    selections, values = [f"task={params['task']}"], {}
-    for key, value in flatten(params.get("overrides") or {}).items():
-        if key in groups:
-            options = ",".join(value) if isinstance(value, list) else value
-            selections.append(f"{key}=[{options}]" if isinstance(value, list) else f"{key}={options}")
-        else:
-            values[key] = value
+    chosen = {"task": params["task"], **flatten(params.get("overrides") or {})}
+    selections = [_select(conf_dir, key, value, params_file) for key, value in chosen.items() if key in groups]
+    values = {key: value for key, value in chosen.items() if key not in groups}
     try:
         with initialize_config_dir(str(conf_dir.resolve()), version_base="1.3"):
             composed = hydra_compose("config", overrides=selections)
@@ -100,9 +96,23 @@ def compose(params_file: Path, conf_dir: Path) -> dict[str, Any]:
         raise ConfigError(
             found=f"the configuration cannot be composed ({message})",
             where=str(params_file),
-            expected="groups and options that exist under conf/",
+            expected="overrides that fit the groups under conf/",
             remedy=REMEDY,
         ) from None
+
+
+def _select(conf_dir: Path, group: str, value: Any, params_file: Path) -> str:
+    """Return Hydra's selection of a group's option, or options, after making sure that they exist."""
+    available = sorted(path.stem for path in (conf_dir / group).glob("*.yaml"))
+    unknown = [option for option in (value if isinstance(value, list) else [value]) if option not in available]
+    if unknown:
+        raise ConfigError(
+            found=f"{unknown[0]!r} is not an option of {group}",
+            where=str(params_file),
+            expected=f"one of {', '.join(available)}, the files of {conf_dir / group}",
+            remedy="Correct it, or add a file of that name",
+        )
+    return f"{group}=[{','.join(value)}]" if isinstance(value, list) else f"{group}={value}"
 
 
 def _read_params(params_file: Path) -> dict[str, Any]:
@@ -113,7 +123,13 @@ def _read_params(params_file: Path) -> dict[str, Any]:
         found = f"it cannot be read as YAML ({' '.join(str(error).split())})"
     else:
         found = f"it holds {params!r}"
-    if not isinstance(params, dict) or not isinstance(params.get("task"), str) or set(params) - {"task", "overrides"}:
+    if (
+        not isinstance(params, dict)
+        or not isinstance(params.get("task"), str)
+        or not isinstance(params.get("overrides"), dict | None)
+        or set(params) - {"task", "overrides"}
+        or "task" in (params["overrides"] if params.get("overrides") else {})
+    ):
         raise ConfigError(
             found=found,
             where=str(params_file),

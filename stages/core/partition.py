@@ -67,7 +67,15 @@ def _take_fold(units: list[Unit], folds: int, seed: int) -> tuple[list[Unit], li
     classes = np.array([unit.anomalous for unit in units])
     groups = np.array([unit.group_id for unit in units])
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    rest, fold = next(splitter.split(classes, classes, groups))
+    try:
+        rest, fold = next(splitter.split(classes, classes, groups))
+    except ValueError:
+        raise SplitError(
+            found=f"there are {int((~classes).sum())} healthy and {int(classes.sum())} anomalous session(s) to divide",
+            where="split.folds",
+            expected=f"at least {folds} of one class",
+            remedy="Record more of both, or lower split.folds",
+        ) from None
     return [units[index] for index in fold], [units[index] for index in rest]
 
 

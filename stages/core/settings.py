@@ -37,16 +37,30 @@ def load(path: Path, kind: type[M]) -> M:
     ConfigError
         If the file is missing, or one of the sections is not valid.
     """
+    return check(read_config(path), kind, str(path))
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read `data/config.yaml` as it stands.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or is not a YAML mapping.
+    """
     try:
         composed = yaml.safe_load(path.read_text(encoding="utf-8"))
+        problem = None if isinstance(composed, dict) else f"it holds {composed!r}"
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        problem = f"it cannot be read ({' '.join(str(error).split())})"
+    if problem:
         raise ConfigError(
-            found=f"it cannot be read ({error})",
+            found=problem,
             where=str(path),
             expected="the configuration written by the stage `configure`",
             remedy="Run `dvc repro configure`",
-        ) from None
-    return check(composed, kind, str(path))
+        )
+    return composed
 
 
 def check(composed: dict[str, Any], kind: type[M], where: str) -> M:
@@ -72,13 +86,17 @@ def check(composed: dict[str, Any], kind: type[M], where: str) -> M:
 def _describe(problem: Any, names: set[str]) -> str:
     """Say one pydantic error as `key.path: what is wrong (got value)`."""
     *parents, key = problem["loc"] or ("",)
-    # A discriminated union puts its tag into the location; the user never wrote that level.
-    known = [str(part) for part in parents if isinstance(part, int) or part in names or problem["loc"][0] == "board"]
+    # A discriminated union puts its tag into the location; the user never wrote that level. A board's name he did.
+    known = [
+        str(part)
+        for level, part in enumerate(parents)
+        if isinstance(part, int) or part in names or (level == 1 and parents[0] == "board")
+    ]
     path = ".".join([*known, str(key)])
     if problem["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(key), sorted(names), n=1)
-        hint = f", did you mean {close[0]!r}?" if close else ""
-        return f"{path}: unknown key (got {problem['input']!r}){hint}"
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"{path}: unknown key (got {problem['input']!r}{hint})"
     if problem["type"] == "missing":
         return f"{path}: missing"
     message = str(problem["msg"]).removeprefix("Value error, ")

@@ -8,12 +8,12 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from rich.console import Console
 from rich.progress import Progress, track
 
-from stages.core.errors import TailgateError
+from stages.core.errors import ArtifactError, TailgateError
 
 T = TypeVar("T")
 
@@ -36,12 +36,29 @@ def run(main: Callable[[argparse.Namespace], str], *inputs: str) -> None:
 
 
 def exit_with(action: Callable[[], None]) -> None:
-    """Run a command; on a `TailgateError`, print it as one paragraph and exit with its code."""
+    """Run a command; on an error that the user can act on, print it as one paragraph and exit with its code."""
     try:
         action()
     except TailgateError as error:
-        print(textwrap.fill(f"error: {error}", width=110, break_on_hyphens=False), file=sys.stderr)
-        sys.exit(error.exit_code)
+        _fail(error)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(_unusable(error))
+
+
+def _fail(error: TailgateError) -> NoReturn:
+    print(textwrap.fill(f"error: {error}", width=110, break_on_hyphens=False), file=sys.stderr)
+    sys.exit(error.exit_code)
+
+
+def _unusable(error: OSError) -> ArtifactError:
+    return ArtifactError(
+        found=f"the system says {error.strerror!r}",
+        where=str(error.filename),
+        expected="what earlier stages made, readable, and room to write",
+        remedy="Run `dvc repro`, which makes what is missing; look at permissions and free space",
+    )
 
 
 def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:

@@ -19,6 +19,8 @@ from stages.core.schema.base import flatten
 _DEFAULT_URI = "sqlite:///mlflow.db"
 _EXPERIMENT = "tailgate"
 _MAX_PARAM_LENGTH = 500
+#: A server that does not answer may cost a stage seconds, not MLflow's default of minutes.
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "15"}
 
 
 class Run:
@@ -37,6 +39,8 @@ class Run:
         self._artifacts.append(path)
 
     def _send(self, stage: str, params: dict[str, Any]) -> None:
+        for name, value in _PATIENCE.items():
+            os.environ.setdefault(name, value)
         import mlflow
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -72,4 +76,4 @@ def track(stage: str, params: dict[str, Any]) -> Iterator[Run]:
     try:
         run._send(stage, params)
     except Exception as error:
-        warnings.warn(f"tracking: {stage} was not recorded ({type(error).__name__}: {error})", stacklevel=2)
+        warnings.warn(f"tracking: {stage} was not recorded ({type(error).__name__}: {error})", stacklevel=3)

@@ -89,6 +89,14 @@ def test_editing_one_key_of_the_model_runs_train_and_what_follows(released):
     assert ran == ["configure", *FROM_TRAIN]
 
 
+def test_validate_runs_on_images_checked_out_of_the_cache(released):
+    shutil.rmtree(released.path / "models/build")
+    released.run("dvc", "checkout", "models/build")
+    printed = released.repro("--force", "--single-item", "validate")
+    assert released.stages_run(printed) == ["validate"]
+    assert "Running stage" not in released.repro()
+
+
 def test_two_directories_give_the_same_bytes(released, tmp_path):
     elsewhere = Workspace(tmp_path / "a longer name with spaces")
     elsewhere.repro(TZ="Asia/Tokyo", LC_ALL="C", PYTHONHASHSEED="7")

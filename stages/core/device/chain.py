@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from stages.core.device.harness import (
     fnv1a_rows,
     instructions,
 )
-from stages.core.errors import BudgetExceeded, ParityBroken
+from stages.core.errors import BudgetExceeded, ParityBroken, ToolchainError
 from stages.core.graph.ir import Graph
 from stages.core.graph.reference import execute as execute_reference
 from stages.core.parity import Agreement, broken, compare_outputs, first_difference
@@ -57,7 +58,19 @@ class Device:
 
     def _answer(self, request: bytes) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
-            return execute(self.harness, self.name, self.board, request, Path(folder), timeout_s=self.timeout_s)
+            # A copy, since an image that came out of the DVC cache has lost its permission to run.
+            image = Path(shutil.copy(self.harness, folder)).resolve()
+            image.chmod(0o700)
+            try:
+                return execute(image, self.name, self.board, request, Path(folder), timeout_s=self.timeout_s)
+            except ToolchainError as error:
+                raise self._of_the_original(error, image) from None
+
+    def _of_the_original(self, error: ToolchainError, image: Path) -> ToolchainError:
+        """Name the image itself: the copy is gone before anyone reads the message."""
+        said = (error.found, error.where, error.expected, error.remedy)
+        found, where, expected, remedy = (text.replace(str(image), str(self.harness)) for text in said)
+        return ToolchainError(found=found, where=where, expected=expected, remedy=remedy)
 
 
 @dataclass(frozen=True)
@@ -82,6 +95,26 @@ class Expected:
     def rows(self, rows: NDArray[np.int64]) -> Expected:
         """Return some of the windows."""
         return Expected(self.graph, self.samples[rows], self.codes[rows], self.outputs[rows])
+
+
+def prove_formula(expected: Expected) -> Agreement:
+    """Hold the integer formula, as numpy executes it, against the reference runtime.
+
+    Raises
+    ------
+    ParityBroken
+        If the reference runtime computes something else than the formula.
+    """
+    outputs = execute_reference(expected.graph, expected.codes)[expected.graph.output.name].reshape(-1)
+    agreement = compare_outputs("numpy integers: score code", expected.outputs, outputs)
+    if agreement.first is not None:
+        raise ParityBroken(
+            found=f"{agreement.different} of {agreement.windows} windows differ by up to {agreement.max_lsb} LSB",
+            where="ONNX Runtime",
+            expected="what the integer formula of the network gives, 0 LSB",
+            remedy="Check that the pinned onnxruntime is installed, and see docs/numerics.md for the settings it needs",
+        )
+    return agreement
 
 
 def prove(device: Device, expected: Expected, repeats: int) -> tuple[list[Agreement], RunResult]:

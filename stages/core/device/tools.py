@@ -24,14 +24,21 @@ LAST_LINES = 12
 
 
 def require(program: str, board: str) -> str:
-    """Return the path of a program.
+    """Return the path of a program from `PACKAGES`, or of a native image.
 
     Raises
     ------
     ToolchainError
-        If it is not installed.
+        If it is not installed, or not executable.
     """
     path = shutil.which(program)
+    if path is None and program not in PACKAGES:
+        raise ToolchainError(
+            found="the image is missing or not executable",
+            where=f"board {board}, {program}",
+            expected="an image that `build` made",
+            remedy="Build it again with `dvc repro build`",
+        )
     if path is None:
         raise ToolchainError(
             found=f"{program} is not installed",
@@ -48,7 +55,7 @@ def call(command: Sequence[str | Path], board: str, *, cwd: Path | None = None, 
     Parameters
     ----------
     command : sequence of str or Path
-        A program from `PACKAGES`, then its arguments.
+        A program from `PACKAGES` or a native image, then its arguments.
     board : str
         For the error.
     cwd : Path, optional
@@ -74,6 +81,8 @@ def call(command: Sequence[str | Path], board: str, *, cwd: Path | None = None, 
         )
     except subprocess.TimeoutExpired:
         raise _failure(command, board, f"{command[0]} did not finish in {timeout_s:g} s", "") from None
+    except OSError as error:
+        raise _failure(command, board, f"{command[0]} cannot be executed ({error.strerror})", "") from None
     if done.returncode != 0:
         raise _failure(command, board, f"{command[0]} ended with status {done.returncode}", done.stdout)
     return done.stdout

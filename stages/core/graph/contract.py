@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from onnx import TensorProto
 from torch import nn
 
@@ -81,15 +83,18 @@ def check_module(module: nn.Module, channels: int, length: int) -> None:
         If the window is too short for the layers, or see `check_onnx`.
     """
     try:
+        with torch.no_grad():
+            copy.deepcopy(module).eval()(torch.zeros(1, channels, length))
         exported = export_onnx(module, channels, length, ANY_SCALE)
     except OperatorError:
         raise
     except Exception as error:  # torch and its exporter have no common base class
         raise OperatorError(
-            found=f"the network does not run on a window of {channels} channels and {length} samples",
+            found=f"the network does not run on a window of {channels} channels and {length} samples "
+            f"({str(error).splitlines()[0][:160].rstrip('. ')})",
             where="network",
-            expected=f"layers that fit the window ({str(error).splitlines()[0][:160]})",
-            remedy="Lengthen the window in conf/features, or shorten kernels and strides in conf/model",
+            expected="layers that fit the window",
+            remedy="Raise window.length, or shorten kernels and strides in conf/model",
         ) from error
     check_onnx(onnx.load_from_string(exported))
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from onnx import numpy_helper
+
+from stages.core.errors import ArtifactError
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,27 @@ def view(model: onnx.ModelProto) -> View:
             consumers.setdefault(name, []).append(node)
     shapes.update({name: array.shape for name, array in constants.items()})
     return View(constants, shapes, producers, consumers)
+
+
+def read_model(path: Path) -> bytes:
+    """Read the bytes of an ONNX file after making sure that they are a model.
+
+    Raises
+    ------
+    ArtifactError
+        If the file is missing, truncated or not ONNX.
+    """
+    try:
+        content = path.read_bytes()
+        onnx.checker.check_model(onnx.load_from_string(content))
+    except (OSError, DecodeError, onnx.checker.ValidationError) as error:
+        raise ArtifactError(
+            found=f"it cannot be read as ONNX ({' '.join(str(error).split())})",
+            where=str(path),
+            expected="a whole model as `quantize` wrote it",
+            remedy="Delete the file and run `dvc repro` to make it again",
+        ) from None
+    return content
 
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:

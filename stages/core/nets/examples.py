@@ -49,14 +49,23 @@ def load_examples(split: Path, features: Path, *parts: str) -> list[Examples]:
         If a file is missing or damaged.
     """
     windows = read_windows(split / "windows.parquet")
-    try:
-        codes = np.load(features / "codes.npy", mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise ArtifactError(
-            found=f"the codes cannot be read ({error})",
-            where=str(features / "codes.npy"),
-            expected="the array written by `features`",
-            remedy="Run `dvc repro features`",
-        ) from None
+    codes = _read_codes(features / "codes.npy", len(windows))
     labels = windows["label"].to_numpy(dtype=np.int8)
     return [Examples(codes[rows], labels[rows]) for rows in (part_rows(windows, part) for part in parts)]
+
+
+def _read_codes(path: Path, n_windows: int) -> NDArray[np.int8]:
+    try:
+        codes: NDArray[np.int8] = np.load(path, mmap_mode="r", allow_pickle=False)
+        fits = codes.dtype == np.int8 and codes.ndim == 3 and len(codes) == n_windows
+        problem = None if fits else f"it holds {codes.dtype} of shape {codes.shape}, and the split {n_windows} windows"
+    except (OSError, ValueError) as error:
+        problem = f"the codes cannot be read ({error})"
+    if problem:
+        raise ArtifactError(
+            found=problem,
+            where=str(path),
+            expected="the array written by `features`, one row of int8 codes per window of the split",
+            remedy="Run `dvc repro features`",
+        )
+    return codes

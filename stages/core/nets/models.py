@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
+from stages.core.errors import ArtifactError
 from stages.core.schema.model import Layer, Model
 
 
@@ -68,6 +73,25 @@ class DsCnn(nn.Module):
         for block in self.block:
             x = block(x)
         return self.head(x.mean(dim=2))
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Give a network the trained weights of a safetensors file.
+
+    Raises
+    ------
+    ArtifactError
+        If the file is missing, truncated or of another architecture.
+    """
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ArtifactError(
+            found=f"the weights cannot be loaded ({' '.join(str(error).split())[:200]})",
+            where=str(path),
+            expected="the weights that `train` wrote for the network of conf/model",
+            remedy="Run `dvc repro train`",
+        ) from None
 
 
 def build_model(spec: Model, channels: int) -> DsCnn:

@@ -136,7 +136,7 @@ def _check(training: QatOptions, n_windows: int) -> None:
             found=f"there are {n_windows} training windows for batches of {training.batch}",
             where="quantisation-aware training",
             expected="at least one full batch",
-            remedy="Lower the batch in conf/quantize or record more data",
+            remedy="Lower train.batch_size, or record more data",
         )
 
 

@@ -173,7 +173,7 @@ def open_dataset(config: BearingDatasets, root: Path) -> Any:
             found="the set is not there" if root.is_dir() else "the folder does not exist",
             where=where,
             expected=f"a set built by the package bearing-datasets, {root / config.name / 'manifest.json'}",
-            remedy=f"Run `bearing-datasets build {config.name} --root {root}`, or correct capture.root or "
+            remedy=f"Run `bearing-datasets --root {root} build {config.name}`, or correct capture.root or "
             "BEARING_DATASETS_ROOT",
         ) from None
     except _READ_ERRORS as error:

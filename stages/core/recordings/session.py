@@ -179,12 +179,7 @@ class SessionFile:
             metadata = self._file.schema_arrow.metadata or {}
             self.meta = SessionMeta.from_json(json.loads(metadata[_METADATA_KEY]))
         except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
-            raise RecordingError(
-                found=f"it cannot be read as a session ({type(error).__name__}: {error})",
-                where=str(path),
-                expected="a complete Parquet file with session metadata, as written by `capture`",
-                remedy="Restore the file, or delete it and run `dvc repro capture`",
-            ) from None
+            raise self._unreadable(error) from None
 
     @property
     def n_samples(self) -> int:
@@ -202,5 +197,16 @@ class SessionFile:
     def blocks(self) -> Iterator[NDArray[np.int16]]:
         """Iterate over row groups, each of shape (samples, channels)."""
         for index in range(self._file.num_row_groups):
-            table = self._file.read_row_group(index)
+            try:
+                table = self._file.read_row_group(index)
+            except (OSError, pa.ArrowException) as error:
+                raise self._unreadable(error) from None
             yield np.stack([column.to_numpy() for column in table.columns], axis=1)
+
+    def _unreadable(self, error: Exception) -> RecordingError:
+        return RecordingError(
+            found=f"it cannot be read as a session ({type(error).__name__}: {' '.join(str(error).split())})",
+            where=str(self.path),
+            expected="a complete Parquet file with session metadata, as written by `capture`",
+            remedy="Restore the file, or delete it and run `dvc repro capture`",
+        )

@@ -1,0 +1,73 @@
+"""The page is well-formed Markdown with every number in it; the figure is the same bytes each time."""
+
+import re
+
+import numpy as np
+import pytest
+from jinja2 import UndefinedError
+
+from stages.core.evaluation import Coverage, evaluate
+from stages.core.gate import Row
+from stages.core.parity import Agreement
+from stages.core.report.figures import ScoreSet, save_histograms
+from stages.core.report.page import render
+
+LABELS = np.repeat(np.array([0, 1], dtype=np.int8), 50)
+SCORES = np.linspace(-4, 4, 100)
+
+
+def facts():
+    scores = {"float": SCORES, "ptq": SCORES * 0.5, "energy": -SCORES}
+    board = {
+        "instructions": {"preprocess": 17, "model": 4321, "operations": {"stem": 4000, "head": 321}},
+        "flash_bytes": 1,
+        "ram_bytes": 2,
+        "arena_high_water_bytes": 3,
+        "stack_high_water_bytes": 4,
+    }
+    rows = [Row("auc_drop", 0.25, None, 0.1, False), Row("compression", float("nan"), 0.8, 1.25, False)]
+    return {
+        "task": "demo",
+        "gate": {"selected": "ptq", "rungs": {"ptq": [row.__dict__ for row in rows]}},
+        "windows": 100,
+        "coverage": [Coverage("group_id", 2, []), Coverage("state", 2, ["healthy"])],
+        "evaluation": evaluate(scores, dict.fromkeys(scores, 0.0), LABELS, ["ptq"]),
+        "parity": [Agreement("native: score code", 100, 0, 0, None)],
+        "boards": {"native": {**board, "instructions": None, "stack_high_water_bytes": 0}, "mps3_an547": board},
+        "board_windows": 8,
+    }
+
+
+def tables_of(page):
+    return [block.splitlines() for block in page.split("\n\n") if block.lstrip().startswith("|")]
+
+
+def test_every_table_has_a_header_a_rule_and_rows_of_one_width():
+    tables = tables_of(render(**facts()))
+    assert len(tables) == 7
+    for header, rule, *rows in tables:
+        assert re.fullmatch(r"\|(-+\|)+", rule.replace(" ", ""))
+        assert rows
+        assert {line.count("|") for line in (header, rule, *rows)} == {header.count("|")}
+
+
+def test_page_marks_failed_limits_and_dashes_what_cannot_be_computed():
+    page = render(**facts())
+    assert "| ptq | auc_drop | 0.25 |  | 0.1 | **fail** |" in page
+    assert "| ptq | compression | - | 0.8 | 1.25 | **fail** |" in page
+    assert "| compression | 0.5 |" in page
+    assert "| mps3_an547 | 17 | 4321 | 1 | 2 | 3 | 4 |" in page
+
+
+def test_missing_fact_is_an_error_not_a_gap():
+    incomplete = facts()
+    del incomplete["parity"]
+    with pytest.raises(UndefinedError, match="parity"):
+        render(**incomplete)
+
+
+def test_figure_is_the_same_bytes_each_time(tmp_path):
+    sets = [ScoreSet("float", SCORES, 0.0), ScoreSet("ptq", SCORES * 0.5, 0.0)]
+    for name in ("a.png", "b.png"):
+        save_histograms(tmp_path / name, sets, LABELS)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
