@@ -33,7 +33,7 @@ def _imported_modules(file: Path) -> set[str]:
 
 
 def code_of(stage: str) -> set[str]:
-    """Files under stages/ that `python -m stages.<stage>` imports, with the packages on the way."""
+    """Files under stages/ that `python -m stages.<stage>` imports, with the packages and templates on the way."""
     found: set[Path] = set()
     todo = [f"stages.{stage}"]
     while todo:
@@ -44,7 +44,8 @@ def code_of(stage: str) -> set[str]:
             if file and file not in found:
                 found.add(file)
                 todo += sorted(_imported_modules(file))
-    return {file.relative_to(ROOT).as_posix() for file in found}
+    templates = {path for file in found for path in (file.parent / "templates").glob("*.j2")}
+    return {file.relative_to(ROOT).as_posix() for file in found | templates}
 
 
 def read_dag() -> Any:
@@ -52,7 +53,7 @@ def read_dag() -> Any:
 
 
 def is_code(dep: str) -> bool:
-    return dep.startswith("stages/") and dep.endswith(".py")
+    return dep.startswith("stages/")
 
 
 def expected_deps(dag: Any, stage: str) -> list[str]:

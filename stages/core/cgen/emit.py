@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from stages.core.cgen.literals import comment, identifier
 from stages.core.cgen.operators import kernel_call
 from stages.core.errors import ArtifactError
 from stages.core.graph.ir import Graph, Op, Tensor
 from stages.core.plan import Plan
+from stages.core.templates import environment
 
 FILES = ("contract.h", "model.c", "model.h", "preprocess.c", "preprocess.h")
 
@@ -61,21 +60,9 @@ def emit(
         "threshold_code": threshold_code,
         **_preprocess(preprocess),
     }
-    environment = _environment()
-    return {name: environment.get_template(f"{name}.j2").render(context) for name in FILES}
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("stages.core.cgen"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  the output is C, not markup
-    )
-    environment.filters["comment"] = comment
-    return environment
+    templates = environment(__package__)
+    templates.filters["comment"] = comment
+    return {name: templates.get_template(f"{name}.j2").render(context) for name in FILES}
 
 
 def _tensor(tensor: Tensor, index: int, plan: Plan) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from stages.core.templates import environment
 
 
 def render(**facts: Any) -> str:
@@ -16,16 +16,9 @@ def render(**facts: Any) -> str:
     **facts
         What `templates/report.md.j2` names; a missing fact is an error.
     """
-    environment = Environment(
-        loader=PackageLoader("stages.core.report"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  the output is Markdown, written by us alone
-    )
-    environment.filters["number"] = _number
-    return environment.get_template("report.md.j2").render(facts)
+    templates = environment(__package__)
+    templates.filters["number"] = _number
+    return templates.get_template("report.md.j2").render(facts)
 
 
 def _number(value: float | None, form: str) -> str:
