@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: run test test-all lint setup clean
+.PHONY: run test test-all lint setup toolchain clean
 
 run: setup
 	sh .ci/pipeline
@@ -19,14 +19,16 @@ lint: setup
 	ruff format --check .
 	mypy
 
-setup: $(VENV)/installed
-	sh .ci/toolchain
+setup: toolchain $(VENV)/installed
+
+toolchain:
+	PYTHON=$(PYTHON) sh .ci/toolchain
 
 # torch goes first: with it in place, nothing later can pull another build of it.
-$(VENV)/installed: requirements.lock
+$(VENV)/installed: requirements.lock | toolchain
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet "$$(grep '^torch==' requirements.lock)"
-	$(VENV)/bin/python -m pip install --quiet -r requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	touch $@
 
 clean:

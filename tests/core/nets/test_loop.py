@@ -1,0 +1,76 @@
+"""The training loop learns, keeps its best epoch, stops early and repeats itself."""
+
+import numpy as np
+import pytest
+import torch
+
+from stages.core.nets.examples import Examples
+from stages.core.nets.inference import float_scores
+from stages.core.nets.loop import batches, fit, weighted_loss
+from stages.core.schema.train import Train
+from stages.core.seeds import seed_torch
+
+SETTINGS = {
+    "epochs": 12,
+    "patience": 3,
+    "batch_size": 16,
+    "lr": 0.05,
+    "weight_decay": 0.0,
+    "threshold": {"max_fpr": 0.1},
+}
+
+
+def examples(seed, n_windows=120):
+    rng = np.random.default_rng(seed)
+    labels = (np.arange(n_windows) % 3 == 0).astype(np.int8)
+    codes = rng.normal(30 * labels[:, None, None], 20, (n_windows, 32, 1))
+    return Examples(np.clip(codes, -128, 127).astype(np.int8), labels)
+
+
+def trained(val=None, **changes):
+    seed_torch(3)
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(32, 1))
+    history = []
+    settings = Train.model_validate({**SETTINGS, **changes})
+    generator = torch.Generator().manual_seed(1)
+    fit(model, examples(0), val or examples(1), settings, generator=generator, on_epoch=history.append)
+    return model, history
+
+
+def test_training_separates_two_easy_classes():
+    model, _ = trained()
+    test = examples(2)
+    scores = float_scores(model.eval(), test.planes, 2**-6)
+    assert scores[test.labels == 1].min() > scores[test.labels == 0].max()
+
+
+def test_model_is_left_with_the_weights_of_the_lowest_val_loss():
+    model, history = trained(lr=1.0, epochs=8, patience=8)
+    val = examples(1)
+    scores = torch.from_numpy(float_scores(model.eval(), val.planes, 2**-6))
+    loss = weighted_loss(examples(0).labels)(scores, torch.from_numpy(val.labels.astype(np.float32)))
+    assert float(loss) == pytest.approx(min(epoch.val_loss for epoch in history))
+
+
+def test_training_stops_once_val_has_not_improved_for_the_patience():
+    data = examples(1)
+    _, history = trained(val=Examples(data.codes, 1 - data.labels), epochs=200, patience=2)
+    losses = [epoch.val_loss for epoch in history]
+    assert len(losses) < 200
+    assert losses.index(min(losses)) == len(losses) - 3
+
+
+def test_same_seed_gives_the_same_weights():
+    first, second = trained()[0].state_dict(), trained()[0].state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_batches_visit_every_window_once():
+    data = examples(0, 50)
+    seen = torch.cat([labels for _, labels in batches(data, 16, torch.Generator().manual_seed(0))])
+    assert (len(seen), float(seen.sum())) == (50, float(data.labels.sum()))
+
+
+def test_both_classes_weigh_the_same_in_the_loss():
+    labels = np.array([1, 0, 0, 0], dtype=np.int8)
+    assert float(weighted_loss(labels).pos_weight) == 3
