@@ -16,7 +16,7 @@ from stages.core.errors import GateRefused
 from stages.core.graph.ir import Graph, Tensor
 from stages.core.graph.lower import accumulator_bounds, lower
 from stages.core.graph.onnx_view import read_model
-from stages.core.plan import Plan, picture, plan
+from stages.core.plan import Plan, picture, plan, prove
 from stages.core.recordings.session import ANOMALOUS, HEALTHY
 from stages.core.settings import Settings, load
 from stages.core.stage import run
@@ -50,6 +50,7 @@ def main(paths: argparse.Namespace) -> str:
     graph = lower(onnx.load_from_string(model))
     buffers = lifetimes(graph)
     arena = plan(buffers)
+    prove(buffers, arena)
     weights, table = pack_weights(graph)
     contract = model_contract(graph, arena, preprocess["preprocess_id"])
     contract |= {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import platform
 from importlib.metadata import version
 from typing import Any
 
@@ -17,14 +18,29 @@ from stages.core.stage import run
 from stages.core.tracking import track
 
 _MANIFEST_FORMAT = 1
-_PACKAGES = ("dvc", "hydra-core", "mlflow", "numpy", "onnx", "onnxruntime", "scikit-learn", "scipy", "torch", "torchao")
+_PACKAGES = (
+    "dvc",
+    "hydra-core",
+    "mlflow",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "pandas",
+    "pyarrow",
+    "safetensors",
+    "scikit-learn",
+    "scipy",
+    "torch",
+    "torchao",
+)
 
 
 def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     root = paths.dag.resolve().parent
     config = read_config(paths.config)
-    stages = {name: stage for name, stage in read_stages(paths.dag).items() if name != "release"}
+    stages = read_stages(paths.dag)
+    earlier = {name: stage for name, stage in stages.items() if name != "release"}
     with output_directory(paths.out) as out, track("release", {"task": config["task"]}) as record:
         (out / "bundle.bin").write_bytes(pack(bundle_sections(paths)))
         bundle = {
@@ -36,7 +52,7 @@ def main(paths: argparse.Namespace) -> str:
         manifest = {
             "format": _MANIFEST_FORMAT,
             "task": config["task"],
-            "artifacts": [*artifacts(root, stages), bundle],
+            "artifacts": [*artifacts(root, earlier), bundle],
             "provenance": provenance(root, stages, config),
             **facts(paths),
         }
@@ -77,7 +93,7 @@ def facts(paths: argparse.Namespace) -> dict[str, Any]:
         },
         "toolchain": {
             "firmware": read_json(paths.build / "toolchain.json"),
-            "python": {name: version(name) for name in _PACKAGES},
+            "python": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
             "environment": PINNED_ENVIRONMENT,
         },
     }

@@ -11,7 +11,7 @@ from stages.core.artifacts import output_directory, read_json, write_json
 from stages.core.errors import SplitError
 from stages.core.partition import Unit, assign
 from stages.core.proof import prove
-from stages.core.recordings.session import ANOMALOUS, SessionFile
+from stages.core.recordings.session import ANOMALOUS, UNCERTAIN, SessionFile
 from stages.core.recordings.windows import PARTS, label_windows, write_windows
 from stages.core.schema.split import GroupSplit, Split
 from stages.core.schema.window import Window
@@ -35,7 +35,8 @@ def main(paths: argparse.Namespace) -> str:
     usable = [entry for entry in dataset["sessions"] if entry["excluded"] is None]
     files = {entry["session_id"]: SessionFile(paths.capture / entry["path"]) for entry in usable}
     units = [_unit(file) for file in files.values()]
-    parts = assign(units, config.split, config.seed)
+    labelled = [unit for unit in units if any(span.label != UNCERTAIN for span in files[unit.session_id].meta.spans)]
+    parts = dict.fromkeys(files) | assign(labelled, config.split, config.seed)
     windows = index_windows(files, parts, config.window)
     _require_both_classes(windows)
     proof_units = ("group_id",) if isinstance(config.split, GroupSplit) else ("condition", "state")

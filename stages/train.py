@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from stages.core.artifacts import output_directory, write_json
+from stages.core.artifacts import json_ready, output_directory, write_json
 from stages.core.dsp.contract import INPUT_SCALE
 from stages.core.graph.contract import check_module
 from stages.core.nets.baselines import Logistic, describe, energy
@@ -51,7 +51,7 @@ def main(paths: argparse.Namespace) -> str:
         metrics = score_metrics(scores, val, config.train.threshold.max_fpr)
         save_file(model.state_dict(), out / "float.safetensors")
         write_json(out / "baselines.json", {"logistic": baseline.to_json()})
-        write_json(out / "metrics.json", metrics)
+        write_json(out / "metrics.json", json_ready(metrics))
         write_json(out / "history.json", history)
         record.metrics({f"{name}_{key}": value for name, of in metrics.items() for key, value in of.items()})
         record.artifact(out / "float.safetensors")

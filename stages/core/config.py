@@ -90,7 +90,7 @@ def compose(params_file: Path, conf_dir: Path) -> dict[str, Any]:
         OmegaConf.set_struct(composed, False)
         for key, value in values.items():
             OmegaConf.update(composed, key, value, force_add=True)
-        return dict(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
+        result = dict(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         message = " ".join(str(error).partition("Config search path")[0].split()).rstrip(".")
         raise ConfigError(
@@ -99,6 +99,14 @@ def compose(params_file: Path, conf_dir: Path) -> dict[str, Any]:
             expected="overrides that fit the groups under conf/",
             remedy=REMEDY,
         ) from None
+    if result.get("task") != params["task"]:
+        raise ConfigError(
+            found=f"it says `task: {result.get('task')}`",
+            where=str(conf_dir / "task" / f"{params['task']}.yaml"),
+            expected=f"`task: {params['task']}`, the name of the file: reports and contracts carry it",
+            remedy="Correct that line",
+        )
+    return result
 
 
 def _select(conf_dir: Path, group: str, value: Any, params_file: Path) -> str:

@@ -47,6 +47,10 @@ class OperatorError(TailgateError):
     """The network holds something that the device kernels do not implement."""
 
 
+class TrainingError(TailgateError):
+    """Training came to nothing."""
+
+
 class ToolchainError(TailgateError):
     """A compiler or an emulator is missing or failed."""
 

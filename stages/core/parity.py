@@ -118,8 +118,9 @@ def first_difference(reference: Mapping[str, NDArray[np.int8]], trace: Sequence[
 
 def broken(agreement: Agreement, where: str | None) -> ParityBroken:
     """Return the error for an execution that left the reference."""
+    by = "" if agreement.max_lsb is None else f" by up to {agreement.max_lsb} LSB"
     return ParityBroken(
-        found=f"{agreement.different} of {agreement.windows} windows differ by up to {agreement.max_lsb} LSB"
+        found=f"{agreement.different} of {agreement.windows} windows differ{by}"
         + (
             f"; the first differing tensor is {where}"
             if where
@@ -127,5 +128,5 @@ def broken(agreement: Agreement, where: str | None) -> ParityBroken:
         ),
         where=agreement.name,
         expected="the same integers as the host reference, 0 LSB",
-        remedy="Compare that operator's kernel with its formula in the header of its kernel under firmware/kernels",
+        remedy="Compare that operator with its formula, in the kernel's header in firmware/kernels or firmware/dsp",
     )

@@ -10,6 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from stages.core.errors import OperatorError
+
+MAX_WASTE = 1.05
+
 
 @dataclass(frozen=True)
 class Buffer:
@@ -94,6 +98,26 @@ def overlaps(buffers: Sequence[Buffer], offsets: dict[str, int]) -> list[tuple[s
                 if owner.setdefault(byte, b.name) != b.name:
                     clashes[owner[byte], b.name] = None
     return list(clashes)
+
+
+def prove(buffers: Sequence[Buffer], layout: Plan) -> None:
+    """Check a plan without trusting the planner: nothing alive together overlaps, and little is wasted.
+
+    Raises
+    ------
+    OperatorError
+        If two buffers share a byte, or the arena is more than 1.05 times the lower bound.
+    """
+    shared = overlaps(buffers, layout.offsets)
+    if shared or layout.arena_bytes > MAX_WASTE * layout.lower_bound:
+        raise OperatorError(
+            found=f"{shared[0][0]} and {shared[0][1]} overlap"
+            if shared
+            else f"the arena takes {layout.arena_bytes} bytes, over {MAX_WASTE} x the lower bound {layout.lower_bound}",
+            where="the arena plan",
+            expected=f"tensors apart, in at most {MAX_WASTE} x the bytes alive at once",
+            remedy="The planner does not serve this graph: simplify it, or extend stages/core/plan.py",
+        )
 
 
 def picture(buffers: Sequence[Buffer], layout: Plan, width: int = 64) -> str:

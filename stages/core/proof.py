@@ -61,13 +61,19 @@ def _ranges_cross(windows: pd.DataFrame, length: int) -> dict[str, Any]:
 
 
 def _copies_cross(windows: pd.DataFrame, length: int, read: Callable[[str], NDArray[np.int16]]) -> dict[str, Any]:
-    """Compare windows by the hash of their samples less the first, so an offset copy is a copy too."""
+    """Compare windows by the hash of their samples less the first, so that an offset copy is a copy too.
+
+    A window that never varies says nothing of where it comes from and is not compared; a copy that was scaled,
+    resampled or cut at another phase is not found here.
+    """
     seen: dict[bytes, set[str]] = defaultdict(set)
     examples: dict[bytes, str] = {}
     for session, rows in windows.groupby("session_id"):
         counts = read(str(session))
         for part, start in zip(rows["part"], rows["start"], strict=True):
             window = counts[start : start + length].astype(np.int32)
+            if not np.ptp(window, axis=0).any():
+                continue
             key = hashlib.blake2b(np.ascontiguousarray(window - window[0]).tobytes(), digest_size=16).digest()
             seen[key].add(part)
             examples[key] = f"{session}@{start}"

@@ -104,6 +104,7 @@ def compare(
     drops = {f"{name}_drop": before[name] - after[name] for name in ("auc", "tpr_at_fpr_1", "tpr_at_fpr_5")}
     flipped = (reference >= reference_threshold) != (candidate >= threshold)
     return {
+        "auc": after["auc"],
         **drops,
         "fpr_at_threshold": after["fpr_at_threshold"],
         "tpr_at_threshold_drop": before["tpr_at_threshold"] - after["tpr_at_threshold"],

@@ -205,6 +205,11 @@ def qemu_command(board: QemuBoard, image: Path) -> list[str | Path]:
     return [*machine, "-kernel", image.resolve()]
 
 
+def emulator_version(name: str) -> str:
+    """Return how the emulator names itself; it is what counts the instructions."""
+    return call(["qemu-system-arm", "--version"], name).splitlines()[0]
+
+
 def instructions(ticks: int, board: QemuBoard) -> int:
     """Turn ticks of an emulated board's clock into executed instructions, exact to one tick."""
     return round(ticks * 10**9 / board.tick_hz / 2**ICOUNT_SHIFT)

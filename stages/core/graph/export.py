@@ -176,7 +176,8 @@ class _Writer:
     def _weighted(self, node: onnx.NodeProto) -> None:
         layer = self._layers[node.output[0]] = self._layer_name(node)
         inputs = [self._values[node.input[0]], *self._write_weights(node, layer)]
-        kept = {name: value for name, value in attributes(node).items() if name not in ("kernel_shape", "auto_pad")}
+        defaults = {"kernel_shape": attributes(node).get("kernel_shape"), "auto_pad": "NOTSET"}
+        kept = {name: value for name, value in attributes(node).items() if defaults.get(name) != value}
         name = self._result(node, f"{layer}_sum")
         self._values[node.output[0]] = self._emit(node.op_type, layer, inputs, name, **kept)
 

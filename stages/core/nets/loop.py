@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stages.core.dsp.contract import INPUT_SCALE
+from stages.core.errors import TrainingError
 from stages.core.nets.examples import Examples
 from stages.core.nets.inference import dequantise, float_scores
 from stages.core.schema.train import Train
@@ -48,7 +50,7 @@ def fit(
     generator: torch.Generator,
     on_epoch: Callable[[Epoch], None],
 ) -> None:
-    """Train in place with Adam and a cosine schedule; keep the weights of the lowest val loss.
+    """Train in place with AdamW and a cosine schedule; keep the weights of the lowest val loss.
 
     Parameters
     ----------
@@ -60,6 +62,11 @@ def fit(
         Drives the order of the batches.
     on_epoch : callable
         Told of every finished epoch.
+
+    Raises
+    ------
+    TrainingError
+        If the loss diverges.
     """
     loss_of = weighted_loss(train.labels)
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
@@ -71,6 +78,13 @@ def fit(
         schedule.step()
         val_logits = torch.from_numpy(float_scores(model.eval(), val.planes, INPUT_SCALE))
         val_loss = float(loss_of(val_logits, torch.from_numpy(val.labels.astype(np.float32))))
+        if not math.isfinite(val_loss):
+            raise TrainingError(
+                found=f"the val loss is {val_loss} after epoch {epoch}",
+                where="training",
+                expected="a finite loss",
+                remedy="Lower train.lr",
+            )
         on_epoch(Epoch(epoch, train_loss, val_loss))
         if val_loss < best_loss:
             best_loss, best_epoch = val_loss, epoch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +160,7 @@ def write_session(path: Path, meta: SessionMeta, counts: NDArray[np.int16]) -> N
 
 
 class SessionFile:
-    """A stored session, read by row groups so that its length never matters to memory.
+    """A stored session.
 
     Parameters
     ----------
@@ -185,10 +185,6 @@ class SessionFile:
     def n_samples(self) -> int:
         """Number of samples per channel."""
         return int(self._file.metadata.num_rows)
-
-    def with_flags(self, flags: dict[str, float]) -> SessionMeta:
-        """Return the metadata with quality flags filled in."""
-        return replace(self.meta, flags=flags)
 
     def counts(self) -> NDArray[np.int16]:
         """Read the whole session, shape (samples, channels)."""

@@ -30,7 +30,7 @@ class Train(Section):
         Epochs without a lower val loss before it stops.
     batch_size : int
     lr : float
-        Peak learning rate of Adam; it falls to zero along a cosine.
+        Peak learning rate of AdamW; it falls to zero along a cosine.
     weight_decay : float
     threshold : Threshold
     """
