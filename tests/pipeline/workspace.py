@@ -41,7 +41,13 @@ TINY: dict[str, Any] = {
 class Workspace:
     """A fresh copy of the project's files under git, as a clone would be."""
 
-    def __init__(self, path: Path, overrides: dict[str, Any] | None = None, task: str = "vibration") -> None:
+    def __init__(
+        self,
+        path: Path,
+        overrides: dict[str, Any] | None = None,
+        task: str = "vibration",
+        base: dict[str, Any] = TINY,
+    ) -> None:
         self.path = path
         listed = subprocess.run(
             ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -51,7 +57,7 @@ class Workspace:
                 (path / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, path / name)
         (path / "dvc.lock").unlink(missing_ok=True)
-        self.choose({**TINY, **(overrides or {})}, task)
+        self.choose({**base, **(overrides or {})}, task)
         for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "workspace"]):
             subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *command], cwd=path, check=True)
 

@@ -23,14 +23,15 @@ def needs(name):
     return pytest.mark.skipif(not there, reason=f"BEARING_DATASETS_ROOT does not lead to a built set {name}")
 
 
-def built_set(root, recordings, unit="V", sensitivity="unknown"):
+def built_set(root, recordings, unit="V", sensitivity="unknown", speeds_rpm=None):
     """Write a set as the package does; recordings: id -> (fault type, rate, {channel: samples})."""
     rows, signals = [], []
     for recording_id, (fault, rate, channels) in recordings.items():
         for channel, samples in channels.items():
             row = {"dataset": "tiny", "signal_id": f"{recording_id}/{channel}", "recording_id": recording_id}
             row |= {"channel": channel, "fs": rate, "n_samples": len(samples), "fault_type": fault}
-            row |= {"quantity": "acceleration", "unit": unit, "sensitivity": sensitivity, "speed_rpm": 600.0}
+            row |= {"quantity": "acceleration", "unit": unit, "sensitivity": sensitivity}
+            row |= {"speed_rpm": (speeds_rpm or {}).get(recording_id, 600.0)}
             row |= {"native_label": fault, "load": 0.0, "load_unit": "lb"}
             rows.append(row | {"signal_file": "part.parquet", "signal_row_group": 0, "signal_row": len(signals)})
             signals.append(np.asarray(samples, dtype=np.float32))
