@@ -1,6 +1,8 @@
 # `make run` makes a release from recordings; `make test` runs every test. Both install what they need.
 PYTHON ?= python3.11
 VENV := .venv
+# Two workers, each with whole files, so that a file's fixtures are made once.
+WORKERS := -n 2 --dist loadfile
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: run test test-all lint setup toolchain clean
@@ -9,10 +11,10 @@ run: setup
 	sh .ci/pipeline
 
 test: setup lint
-	python -m pytest -m "not slow"
+	python -m pytest $(WORKERS) -m "not slow"
 
 test-all: setup lint
-	python -m pytest
+	python -m pytest $(WORKERS)
 
 lint: setup
 	ruff check .
@@ -25,10 +27,10 @@ toolchain:
 	PYTHON=$(PYTHON) sh .ci/toolchain
 
 # torch goes first: with it in place, nothing later can pull another build of it.
-$(VENV)/installed: requirements.lock | toolchain
+$(VENV)/installed: requirements.lock requirements-test.lock | toolchain
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-test.lock
 	touch $@
 
 clean:

@@ -23,9 +23,9 @@ def test_derived_seed_is_a_fixed_function():
 
 
 def test_importing_a_stage_pins_the_math_libraries_before_they_load():
-    code = f"import stages, os; print(*(os.environ[key] for key in {list(PINNED_ENVIRONMENT)}))"
+    code = f"import stages, os; print(*(os.environ[key] for key in {list(PINNED_ENVIRONMENT)}), sep=chr(10))"
     environment = {**os.environ, "OMP_NUM_THREADS": "7", "ATEN_CPU_CAPABILITY": "avx512"}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == list(PINNED_ENVIRONMENT.values())
+    assert done.stdout.splitlines() == list(PINNED_ENVIRONMENT.values())
