@@ -1,4 +1,5 @@
-# `make run` makes a release from recordings; `make test` runs every test. Both install what they need.
+# `make run` makes a release from recordings; `make test` runs the tests, `make test-all`
+# the slow ones too. All install what they need.
 PYTHON ?= python3.11
 VENV := .venv
 # Two workers, each with whole files, so that a file's fixtures are made once.
