@@ -12,6 +12,7 @@ from torch import nn
 
 from stages.core.artifacts import json_ready, output_directory, write_json
 from stages.core.dsp.contract import INPUT_SCALE
+from stages.core.evaluation import evaluate
 from stages.core.gate import Row, judge, passes, refusal
 from stages.core.graph.export import export_onnx
 from stages.core.nets.examples import Examples, load_examples
@@ -25,10 +26,9 @@ from stages.core.schema.gate import Gate
 from stages.core.schema.model import Model
 from stages.core.schema.quantize import Quantize
 from stages.core.schema.train import Train
-from stages.core.scoring import Scored, Threshold, score, tune
+from stages.core.scoring import Scored, score, tune
 from stages.core.settings import Settings, load
 from stages.core.stage import progress_bar, run
-from stages.core.tail import compare, describe
 from stages.core.tracking import Run, track
 
 
@@ -51,10 +51,12 @@ def main(paths: argparse.Namespace) -> str:
         models = quantised(load_model(settings, train, paths.train), train, rows, settings, record)
         scored = {name: score(model, val) for name, model in models.items()}
         thresholds = {name: tune(each, val.labels, settings.train.threshold.max_fpr) for name, each in scored.items()}
-        costs = {rung: cost(scored, thresholds, rung, val) for rung in settings.quantize.ladder}
+        logits = {name: each.logits for name, each in scored.items()}
+        at = {name: threshold.logit for name, threshold in thresholds.items()}
+        evaluation = evaluate(logits, at, val.labels, list(settings.quantize.ladder))
+        metrics, costs = evaluation.metrics, evaluation.costs
         verdicts: dict[str, list[Row]] = {rung: judge(costs[rung], settings.gate) for rung in costs}
         selected = next((rung for rung in settings.quantize.ladder if passes(verdicts[rung])), None)
-        metrics = {name: describe(each.logits, val.labels, thresholds[name].logit) for name, each in scored.items()}
         for name, model in models.items():
             (out / f"{name}.onnx").write_bytes(model)
         write_json(out / "calibration.json", {"train_rows": rows.tolist()})
@@ -114,12 +116,6 @@ def fine_tune(model: nn.Module, train: Examples, settings: QuantizeSettings, rec
 
         targets = train.labels.astype(np.float32)
         return qat(model, train.planes, targets, quant, options, weighted_loss(train.labels), on_epoch).converted
-
-
-def cost(scored: dict[str, Scored], thresholds: dict[str, Threshold], rung: str, val: Examples) -> dict[str, float]:
-    """Compare a rung with float on val, each at its own threshold."""
-    pair = scored["float"].logits, scored[rung].logits
-    return compare(*pair, val.labels, thresholds["float"].logit, thresholds[rung].logit)
 
 
 def write_scores(path: Path, scored: dict[str, Scored], val: Examples) -> None:

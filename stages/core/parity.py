@@ -36,24 +36,23 @@ def choose_windows(
     saturation = np.mean((codes == -128) | (codes == 127), axis=(1, 2))
     by_score = np.argsort(scores, kind="stable")
     near = np.argsort(np.abs(scores.astype(np.int64) - threshold_code), kind="stable")
-    even = np.linspace(0, len(scores) - 1, len(scores)).astype(np.int64)
     wanted = [
         near[:share],
         by_score[: share // 2],
         by_score[len(by_score) - share // 2 :],
         np.argsort(-saturation, kind="stable")[:share],
-        _spread(even),
+        _spread(len(scores)),
     ]
     _, first = np.unique(np.concatenate(wanted), return_index=True)
     in_order = np.concatenate(wanted)[np.sort(first)]
     return np.sort(in_order[:n_windows])
 
 
-def _spread(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Order values so that any prefix is spread evenly: bit-reversed positions."""
-    bits = max(1, int(np.ceil(np.log2(len(values)))))
+def _spread(n_rows: int) -> NDArray[np.int64]:
+    """Order row numbers so that any prefix is spread evenly: bit-reversed positions."""
+    bits = max(1, int(np.ceil(np.log2(n_rows))))
     reversed_ = np.array([int(f"{index:0{bits}b}"[::-1], 2) for index in range(2**bits)])
-    return values[reversed_[reversed_ < len(values)]]
+    return reversed_[reversed_ < n_rows]
 
 
 @dataclass(frozen=True)
