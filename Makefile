@@ -6,7 +6,7 @@ VENV := .venv
 WORKERS := -n 2 --dist loadfile
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: run test test-all lint setup toolchain clean
+.PHONY: run test test-all bench lint setup toolchain clean
 
 run: setup
 	sh .ci/pipeline
@@ -16,6 +16,10 @@ test: setup lint
 
 test-all: setup lint
 	python -m pytest $(WORKERS)
+
+# Figures that tests do not time: memory and speed, beside the stored ones.
+bench: setup
+	python -m tests.bench.sessions
 
 lint: setup
 	ruff check .
@@ -35,4 +39,4 @@ $(VENV)/installed: requirements.lock requirements-test.lock | toolchain
 	touch $@
 
 clean:
-	rm -rf $(VENV) build data/*/ models/*/ firmware/generated
+	rm -rf $(VENV) build data/capture data/split data/features models/*/ firmware/generated

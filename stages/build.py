@@ -1,4 +1,4 @@
-"""Compile the firmware: for each board a production image and a harness image from the same objects."""
+"""Compile the firmware: for each board the product, a harness of the same objects, and a recorder of raw counts."""
 
 from __future__ import annotations
 
@@ -40,9 +40,10 @@ def main(paths: argparse.Namespace) -> str:
                 )
                 if board.kind == "qemu":
                     check_production(images.app, images.app_map, name)
+                    check_production(images.forward, images.forward_map, name)
                 sizes[name] = measure(images.app, images.app_map)
                 toolchains[name] = images.toolchain
-                for image in (images.app, images.harness):
+                for image in (images.app, images.forward, images.harness):
                     shutil.copyfile(image, out / name / image.name)
                     (out / name / image.name).chmod(0o755)
             record.metrics({f"{name}.{key}": value for key, value in sizes[name]["total"].items()})

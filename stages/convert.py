@@ -17,13 +17,13 @@ from stages.core.graph.ir import Graph, Tensor
 from stages.core.graph.lower import accumulator_bounds, lower
 from stages.core.graph.onnx_view import read_model
 from stages.core.plan import Plan, picture, plan, prove
-from stages.core.recordings.session import ANOMALOUS, HEALTHY
+from stages.core.schema.labels import Labels
 from stages.core.settings import Settings, load
 from stages.core.stage import run
 from stages.core.tracking import track
 
 #: Changes when a device or a host that understood the old contracts would misread the new ones.
-INTERFACE_VERSION = 1
+INTERFACE_VERSION = 2
 _EXACT_IN_FLOAT32 = 2**24
 
 
@@ -31,6 +31,7 @@ class ConvertSettings(Settings):
     """The sections that this stage reads."""
 
     task: str
+    labels: Labels
 
 
 def main(paths: argparse.Namespace) -> str:
@@ -45,24 +46,29 @@ def main(paths: argparse.Namespace) -> str:
             expected="one rung within every limit",
             remedy="See its rows; change what quantize reads and run `dvc repro`",
         )
-    threshold = read_json(paths.quantize / "thresholds.json")[selected]
+    thresholds = read_json(paths.quantize / "thresholds.json")[selected]
+    threshold_codes = [threshold["code"] for threshold in thresholds]
     model = read_model(paths.quantize / f"{selected}.onnx")
     graph = lower(onnx.load_from_string(model))
     buffers = lifetimes(graph)
     arena = plan(buffers)
     prove(buffers, arena)
     weights, table = pack_weights(graph)
-    contract = model_contract(graph, arena, preprocess["preprocess_id"])
+    contract = model_contract(graph, arena, preprocess["preprocess_id"], settings.labels)
     contract |= {
+        "leaky": read_json(paths.split / "split.json")["leaky"],
         "interface_version": INTERFACE_VERSION,
         "model_version": hashlib.sha256(model).hexdigest(),
         "task": settings.task,
         "precision": selected,
-        "decision": {"anomalous_if": "score_code >= threshold_code", "threshold_code": threshold["code"]},
-        "threshold_logit": threshold["logit"],
+        "decision": {
+            "class": "the last class k + 1 with score_code[k] >= threshold_codes[k], or the first class",
+            "threshold_codes": threshold_codes,
+            "threshold_logits": [threshold["logit"] for threshold in thresholds],
+        },
         "weights": table,
     }
-    files = emit(graph, arena, preprocess, threshold_code=threshold["code"], model_sha256=contract["model_version"])
+    files = emit(graph, arena, preprocess, threshold_codes=threshold_codes, model_sha256=contract["model_version"])
     with (
         output_directory(paths.out) as out,
         output_directory(paths.generated) as generated,
@@ -79,17 +85,19 @@ def main(paths: argparse.Namespace) -> str:
         record.artifact(out / "model.onnx")
     return (
         f"convert: {selected}, {len(graph.ops)} operations, weights {len(weights)} bytes, arena {arena.arena_bytes} "
-        f"bytes (lower bound {arena.lower_bound}), threshold code {threshold['code']}"
+        f"bytes (lower bound {arena.lower_bound}), threshold codes {threshold_codes}"
     )
 
 
-def model_contract(graph: Graph, arena: Plan, preprocess_id: str) -> dict[str, Any]:
+def model_contract(graph: Graph, arena: Plan, preprocess_id: str, labels: Labels) -> dict[str, Any]:
     """State what goes in, what comes out, and what is computed between."""
     bounds = accumulator_bounds(graph)
     return {
         "input": tensor_contract(graph.input, "preprocessed samples, interleaved by channel"),
-        "output": tensor_contract(graph.output, "score: the logit of the window being anomalous"),
-        "labels": [HEALTHY, ANOMALOUS],
+        "output": tensor_contract(
+            graph.output, "per class above the first: the logit of the window being of it or of a later one"
+        ),
+        "labels": list(labels.classes),
         "preprocess_id": preprocess_id,
         "arena_bytes": arena.arena_bytes,
         "arena_lower_bound_bytes": arena.lower_bound,
@@ -119,4 +127,4 @@ def tensor_contract(tensor: Tensor, meaning: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(main, "features", "quantize", "generated")
+    run(main, "split", "features", "quantize", "generated")

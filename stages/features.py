@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.core.artifacts import output_directory, read_json, write_json
-from stages.core.dsp.contract import Preprocess, preprocess, remove_dc
-from stages.core.dsp.scalers import Histogram, fit_scaler
-from stages.core.dsp.scaling_report import band_cost, saturated_fraction
+from stages.core.artifacts import output_directory, write_json
+from stages.core.dsp.codes_file import CodesFile
+from stages.core.dsp.configured import unfitted_contract
+from stages.core.dsp.contract import Preprocess, preprocess
+from stages.core.dsp.scalers import fit_codes
+from stages.core.dsp.scaling_report import compare, report, worst_column, worst_costs
+from stages.core.dsp.statistics import Statistics, measure, total
 from stages.core.errors import RecordingError
-from stages.core.recordings.session import SessionFile, SessionMeta
-from stages.core.recordings.windows import counts_by_session, read_windows
+from stages.core.parallel import map_sessions
+from stages.core.recordings.batches import Batch, batches, read_batch
+from stages.core.recordings.dataset import session_files
+from stages.core.recordings.session import SessionFile, SessionMeta, full_scale_counts
+from stages.core.recordings.windows import read_windows
+from stages.core.report.scaling_figure import save_scaling
+from stages.core.schema.compute import Compute
 from stages.core.schema.features import Features
 from stages.core.schema.window import Window
 from stages.core.settings import Settings, load
 from stages.core.stage import progress, run
 from stages.core.tracking import track
+
+T = TypeVar("T")
 
 
 class FeaturesSettings(Settings):
@@ -29,81 +42,83 @@ class FeaturesSettings(Settings):
 
     window: Window
     features: Features
+    compute: Compute
 
 
 def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     config = load(paths.config, FeaturesSettings)
     windows = read_windows(paths.split / "windows.parquet")
-    sessions = {entry["session_id"]: entry["path"] for entry in read_json(paths.capture / "dataset.json")["sessions"]}
-    files = {name: SessionFile(paths.capture / sessions[name]) for name in windows["session_id"].unique()}
-    meta = _common_signal([file.meta for file in files.values()])
-    healthy = windows[(windows["part"] == "train") & (windows["label"] == 0)]
-    histograms = [Histogram.empty() for _ in meta.channels]
-    for _, counts in progress(counts_by_session(healthy, files, config.window.length), "features: statistics"):
-        values = remove_dc(counts, config.features.dc)
-        for channel, histogram in enumerate(histograms):
-            histogram.add(values[:, :, channel])
-    scales = tuple(fit_scaler(config.features.scaler, *item) for item in zip(histograms, meta.channels, strict=True))
-    contract = Preprocess(
-        meta.sample_rate_hz, meta.channels, config.window.length, config.window.hop, config.features.dc, scales
-    )
+    listed = session_files(paths.capture)
+    files = {str(name): listed[name].path for name in windows["session_id"].unique()}
+    meta = _common_signal(SessionFile(path).meta for path in files.values())
+    chosen = config.features.scaler.kind
+
+    unfitted = unfitted_contract(config.features, config.window, meta.sample_rate_hz, meta.channels)
+    train = windows[windows["part"] == "train"]
+    measured = _each_batch(partial(_measure, unfitted), train, files, unfitted, config.compute, "features: statistics")
+    statistics = total(part for _, part in measured)
+    columns = statistics.columns(unfitted, full_scale_counts(meta))
+    contract = replace(unfitted, codes=fit_codes(config.features.scaler, columns))
+    candidates = compare(config.features, columns, statistics.peaks)
+    costs = {candidate.kind: candidate.costs for candidate in candidates}[chosen]
+
     with output_directory(paths.out) as out, track("features", config.features.model_dump()) as record:
-        codes = _write_codes(out / "codes.npy", contract, windows, files)
-        report = _report(contract, histograms, codes, windows)
+        with CodesFile(out / "codes.npy", (len(windows), *contract.shape)) as file:
+            encode = partial(_encode, contract)
+            for rows, codes in _each_batch(encode, windows, files, contract, config.compute, "features: codes"):
+                file.write(rows, codes)
         write_json(out / "contract.json", contract.to_json())
-        write_json(out / "report.json", report)
-        record.metrics(
-            {f"{name}_{key}": value for name, cost in report["normal"].items() for key, value in cost.items()}
-        )
-        record.artifact(out / "contract.json")
-    worst = min(report["normal"].values(), key=lambda cost: cost["distinct_codes"])
-    identity = contract.to_json()["preprocess_id"][:12]
+        write_json(out / "report.json", report(chosen, candidates, columns))
+        save_scaling(out / "scaling.png", chosen, candidates, columns)
+        record.metrics(worst_costs(costs))
+        for name in ("contract.json", "report.json", "scaling.png"):
+            record.artifact(out / name)
+    worst = costs[worst_column(costs)]
+    sqnr = "" if worst.band_sqnr_db is None else f" at {worst.band_sqnr_db:.1f} dB"
     return (
-        f"features: {len(windows)} windows of {contract.window} x {len(contract.channels)}; normal band keeps at least "
-        f"{worst['distinct_codes']} codes at {worst['sqnr_db']:.1f} dB; preprocess {identity}"
+        f"features: {len(windows)} windows of {contract.shape[0]} x {contract.shape[1]}; normal band keeps at least "
+        f"{worst.distinct_codes} codes{sqnr}; preprocess {contract.to_json()['preprocess_id'][:12]}"
     )
 
 
-def _common_signal(metas: list[SessionMeta]) -> SessionMeta:
-    """Return one session's metadata after checking that all agree on what a sample means."""
-    for meta in metas[1:]:
-        for key in ("sample_rate_hz", "channels", "counts_per_unit", "unit"):
-            found, first = getattr(meta, key), getattr(metas[0], key)
-            if found != first:
+def _each_batch(
+    function: Callable[[Batch], T],
+    windows: pd.DataFrame,
+    files: Mapping[str, Path],
+    contract: Preprocess,
+    compute: Compute,
+    what: str,
+) -> Iterator[tuple[NDArray[np.int64], T]]:
+    """Yield the rows of each batch and what the function makes of it."""
+    every = batches(windows, files, contract.window * len(contract.channels))
+    done = progress(map_sessions(function, every, compute), what, len(every))
+    for batch, result in zip(every, done, strict=True):
+        yield batch.rows, result
+
+
+def _measure(contract: Preprocess, batch: Batch) -> Statistics:
+    return measure(contract, read_batch(batch, contract.window), batch.labels)
+
+
+def _encode(contract: Preprocess, batch: Batch) -> NDArray[np.int8]:
+    return preprocess(contract, read_batch(batch, contract.window))
+
+
+def _common_signal(metas: Iterator[SessionMeta]) -> SessionMeta:
+    """Return the first session's metadata after checking that all agree on what a sample means."""
+    first = next(metas)
+    for meta in metas:
+        for key in ("sample_rate_hz", "channels", "counts_per_unit", "full_scale", "unit"):
+            if getattr(meta, key) != getattr(first, key):
                 raise RecordingError(
-                    found=f"{key} is {found!r}, while session {metas[0].session_id} has {first!r}",
+                    found=f"{key} is {getattr(meta, key)!r}, while session {first.session_id} has "
+                    f"{getattr(first, key)!r}",
                     where=f"session {meta.session_id}",
-                    expected="one sample rate, unit, gain and channel order in a data set",
+                    expected="one sample rate, unit, gain, range and channel order in a data set",
                     remedy="Resample or convert the recordings at the source, or select one kind with capture.select",
                 )
-    return metas[0]
-
-
-def _write_codes(
-    path: Path, contract: Preprocess, windows: pd.DataFrame, files: dict[str, SessionFile]
-) -> NDArray[np.int8]:
-    shape = (len(windows), contract.window, len(contract.channels))
-    codes = np.lib.format.open_memmap(path, mode="w+", dtype=np.int8, shape=shape)
-    for rows, counts in progress(counts_by_session(windows, files, contract.window), "features: codes"):
-        codes[rows] = preprocess(contract, counts)
-    codes.flush()
-    return codes
-
-
-def _report(
-    contract: Preprocess, histograms: list[Histogram], codes: NDArray[np.int8], windows: pd.DataFrame
-) -> dict[str, Any]:
-    normal = {
-        name: band_cost(histogram, scale.multiplier / 2**scale.shift, scale.offset)
-        for name, histogram, scale in zip(contract.channels, histograms, contract.scale, strict=True)
-    }
-    train = (windows["part"] == "train").to_numpy()
-    saturated = {
-        name: saturated_fraction(codes[train & (windows["label"] == label).to_numpy()])
-        for name, label in (("healthy", 0), ("anomalous", 1))
-    }
-    return {"normal": normal, "saturated_fraction": saturated}
+    return first
 
 
 if __name__ == "__main__":

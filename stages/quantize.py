@@ -12,7 +12,7 @@ from torch import nn
 
 from stages.core.artifacts import json_ready, output_directory, write_json
 from stages.core.dsp.contract import INPUT_SCALE
-from stages.core.evaluation import evaluate
+from stages.core.evaluation import evaluate, flat, headline
 from stages.core.gate import Row, judge, passes, refusal
 from stages.core.graph.export import export_onnx
 from stages.core.nets.examples import Examples, load_examples
@@ -23,10 +23,11 @@ from stages.core.quant.ptq import ptq
 from stages.core.quant.qat import QatOptions, qat
 from stages.core.quant.quantizer import QuantOptions
 from stages.core.schema.gate import Gate
+from stages.core.schema.labels import Labels
 from stages.core.schema.model import Model
 from stages.core.schema.quantize import Quantize
 from stages.core.schema.train import Train
-from stages.core.scoring import Scored, score, tune
+from stages.core.scoring import Scored, score, score_columns, tune
 from stages.core.settings import Settings, load
 from stages.core.stage import progress_bar, run
 from stages.core.tracking import Run, track
@@ -36,6 +37,7 @@ class QuantizeSettings(Settings):
     """The sections that this stage reads."""
 
     seed: int
+    labels: Labels
     model: Model
     train: Train
     quantize: Quantize
@@ -45,15 +47,15 @@ class QuantizeSettings(Settings):
 def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     settings = load(paths.config, QuantizeSettings)
-    train, val = load_examples(paths.split, paths.features, "train", "val")
+    train, val = load_examples(paths.split, paths.features, settings.labels.outputs, "train", "val")
     rows = choose_rows(train.labels, settings.quantize.calibration.windows)
     with output_directory(paths.out) as out, track("quantize", settings.quantize.model_dump()) as record:
         models = quantised(load_model(settings, train, paths.train), train, rows, settings, record)
         scored = {name: score(model, val) for name, model in models.items()}
-        thresholds = {name: tune(each, val.labels, settings.train.threshold.max_fpr) for name, each in scored.items()}
+        thresholds = {name: tune(each, val.targets, settings.train.threshold.max_fpr) for name, each in scored.items()}
         logits = {name: each.logits for name, each in scored.items()}
-        at = {name: threshold.logit for name, threshold in thresholds.items()}
-        evaluation = evaluate(logits, at, val.labels, list(settings.quantize.ladder))
+        at = {name: [threshold.logit for threshold in each] for name, each in thresholds.items()}
+        evaluation = evaluate(logits, at, val.targets, settings.labels.classes[1:], settings.quantize.ladder)
         metrics, costs = evaluation.metrics, evaluation.costs
         verdicts: dict[str, list[Row]] = {rung: judge(costs[rung], settings.gate) for rung in costs}
         selected = next((rung for rung in settings.quantize.ladder if passes(verdicts[rung])), None)
@@ -63,19 +65,18 @@ def main(paths: argparse.Namespace) -> str:
         write_json(out / "thresholds.json", json_ready(thresholds))
         write_json(out / "metrics.json", json_ready({"scores": metrics, "cost": costs}))
         write_json(out / "gate.json", json_ready({"selected": selected, "rungs": verdicts}))
-        write_scores(out / "scores.parquet", scored, val)
-        record.metrics({f"{name}_{key}": value for name, of in metrics.items() for key, value in of.items()})
+        write_scores(out / "scores.parquet", scored, val, settings.labels.classes[1:])
+        record.metrics(flat(metrics))
         for path in sorted(out.iterdir()):
             record.artifact(path)
     if selected is None:
         raise refusal(verdicts)
-    aucs = ", ".join(f"{name} {of['auc']:.4f} / {of['tpr_at_fpr_1']:.3f}" for name, of in metrics.items())
-    return f"quantize: {selected} passes the gate; val AUC / TPR at 1 % FPR: {aucs}"
+    return f"quantize: {selected} passes the gate; val {headline(metrics)}"
 
 
 def load_model(settings: QuantizeSettings, train: Examples, folder: Path) -> nn.Module:
     """Rebuild the trained float network."""
-    model = build_model(settings.model, train.codes.shape[2])
+    model = build_model(settings.model, train.codes.shape[2], train.outputs)
     load_weights(model, folder / "float.safetensors")
     return model.eval()
 
@@ -114,15 +115,15 @@ def fine_tune(model: nn.Module, train: Examples, settings: QuantizeSettings, rec
             record.metrics({"qat_loss": loss}, step=epoch)
             advance()
 
-        targets = train.labels.astype(np.float32)
-        return qat(model, train.planes, targets, quant, options, weighted_loss(train.labels), on_epoch).converted
+        targets = train.targets
+        return qat(
+            model, train.planes, targets.astype(np.float32), quant, options, weighted_loss(targets), on_epoch
+        ).converted
 
 
-def write_scores(path: Path, scored: dict[str, Scored], val: Examples) -> None:
+def write_scores(path: Path, scored: dict[str, Scored], val: Examples, outputs: tuple[str, ...]) -> None:
     """Write the val scores side by side, in the row order of the split."""
-    columns = {name: each.logits for name, each in scored.items()}
-    codes = {f"{name}_code": each.codes for name, each in scored.items() if each.codes is not None}
-    pd.DataFrame({"label": val.labels, **columns, **codes}).to_parquet(path, index=False)
+    pd.DataFrame({"label": val.labels, **score_columns(scored, outputs)}).to_parquet(path, index=False)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ def main(paths: argparse.Namespace) -> str:
         manifest = {
             "format": _MANIFEST_FORMAT,
             "task": config["task"],
+            "leaky": read_json(paths.split / "split.json")["leaky"],
             "artifacts": [*artifacts(root, earlier), bundle],
             "provenance": provenance(root, stages, config),
             **facts(paths),
@@ -100,4 +101,4 @@ def facts(paths: argparse.Namespace) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(main, "dag", "capture", "features", "quantize", "convert", "build", "validate")
+    run(main, "dag", "capture", "split", "features", "quantize", "convert", "build", "validate")

@@ -1,4 +1,4 @@
-"""Assign whole units to train, val and test; write the window index and the proof that nothing leaks."""
+"""Assign windows to train, val and test by whole units or by time; write the index and the proof that nothing leaks."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ import pandas as pd
 
 from stages.core.artifacts import output_directory, read_json, write_json
 from stages.core.errors import SplitError
-from stages.core.partition import Unit, assign
-from stages.core.proof import prove
-from stages.core.recordings.session import ANOMALOUS, UNCERTAIN, SessionFile
-from stages.core.recordings.windows import PARTS, label_windows, write_windows
-from stages.core.schema.split import GroupSplit, Split
+from stages.core.partition import assign
+from stages.core.proof.checks import promise_of, prove
+from stages.core.recordings.session import SessionFile
+from stages.core.recordings.windows import PARTS, UNSEEN, label_windows, write_windows
+from stages.core.schema.compute import Compute
+from stages.core.schema.labels import Labels
+from stages.core.schema.split import Split
 from stages.core.schema.window import Window
 from stages.core.settings import Settings, load
 from stages.core.stage import run
 from stages.core.tracking import track
+
+_COLUMNS = ["session_id", "group_id", "condition", "state", "part", "start", "label"]
+_NAMED_AT_MOST = 10
 
 
 class SplitSettings(Settings):
@@ -25,6 +30,8 @@ class SplitSettings(Settings):
 
     seed: int
     window: Window
+    labels: Labels
+    compute: Compute
     split: Split
 
 
@@ -34,75 +41,76 @@ def main(paths: argparse.Namespace) -> str:
     dataset = read_json(paths.capture / "dataset.json")
     usable = [entry for entry in dataset["sessions"] if entry["excluded"] is None]
     files = {entry["session_id"]: SessionFile(paths.capture / entry["path"]) for entry in usable}
-    units = [_unit(file) for file in files.values()]
-    labelled = [unit for unit in units if any(span.label != UNCERTAIN for span in files[unit.session_id].meta.spans)]
-    parts = dict.fromkeys(files) | assign(labelled, config.split, config.seed)
-    windows = index_windows(files, parts, config.window)
-    _require_both_classes(windows)
-    proof_units = ("group_id",) if isinstance(config.split, GroupSplit) else ("condition", "state")
-    proof = prove(windows, proof_units, config.window.length, lambda session_id: files[session_id].counts())
+    rate = usable[0]["sample_rate_hz"]
+    windows = assign(
+        index_windows(files, config.window, config.labels),
+        config.split,
+        {session_id: file.n_samples for session_id, file in files.items()},
+        window_length=config.window.length,
+        sample_rate_hz=rate,
+        classes=config.labels.classes,
+        seed=config.seed,
+    )[_COLUMNS]
+    promise = promise_of(config.split, rate)
+    proof = prove(windows, files, promise, config.window.length, config.split.duplicates, config.compute)
+    if not config.split.leaky:
+        _require(proof)
+    split = summary(windows, sorted(files), config.split, config.labels.classes)
     with output_directory(paths.out) as out, track("split", config.split.model_dump()) as record:
         write_windows(out / "windows.parquet", windows)
-        write_json(out / "split.json", summary(units, parts, windows))
-        write_json(out / "proof.json", proof)
-        _require(proof)
-        record.metrics({f"windows_{part}": int((windows["part"] == part).sum()) for part in PARTS})
+        write_json(out / "split.json", split)
+        write_json(out / "proof.json", {"leaky": config.split.leaky, **proof})
+        record.metrics({f"windows_{part}": sum(counts.values()) for part, counts in split["windows"].items()})
         record.artifact(out / "proof.json")
-    counts = windows.groupby("part")["label"].agg(["size", "sum"])
-    sizes = ", ".join(f"{part} {counts['size'][part]} ({counts['sum'][part]} anomalous)" for part in PARTS)
-    left_out = sum(part is None for part in parts.values())
-    return f"split: windows in {sizes}; {left_out} session(s) left out; proof holds over {len(proof['checks'])} checks"
+    return closing_line(split, proof)
 
 
-def _unit(file: SessionFile) -> Unit:
-    meta = file.meta
-    anomalous = any(span.label == ANOMALOUS for span in meta.spans)
-    return Unit(meta.session_id, meta.group_id, meta.condition, meta.state, anomalous)
-
-
-def index_windows(files: dict[str, SessionFile], parts: dict[str, str | None], window: Window) -> pd.DataFrame:
-    """List every window of every used session, part by part, in the row order of the features."""
+def index_windows(files: dict[str, SessionFile], window: Window, labels: Labels) -> pd.DataFrame:
+    """List every window that has a class, of every session, in no part yet."""
     frames = []
-    for part in PARTS:
-        for session_id in sorted(session_id for session_id, assigned in parts.items() if assigned == part):
-            file = files[session_id]
-            starts, labels = label_windows(file.meta.spans, file.n_samples, window.length, window.hop)
-            identity = {key: getattr(file.meta, key) for key in ("session_id", "group_id", "condition", "state")}
-            frames.append(pd.DataFrame({**identity, "part": part, "start": starts, "label": labels}))
+    for session_id in sorted(files):
+        file = files[session_id]
+        starts, classes = label_windows(file.meta.spans, file.meta.gaps, file.n_samples, window, labels)
+        identity = {key: getattr(file.meta, key) for key in ("session_id", "group_id", "condition", "state")}
+        frames.append(pd.DataFrame({**identity, "start": starts, "label": classes}))
     return pd.concat(frames, ignore_index=True)
 
 
-def summary(units: list[Unit], parts: dict[str, str | None], windows: pd.DataFrame) -> dict[str, Any]:
+def summary(windows: pd.DataFrame, sessions: list[str], split: Split, classes: tuple[str, ...]) -> dict[str, Any]:
     """Say who is where, and who is nowhere."""
-    by_part = {part: sorted(unit.session_id for unit in units if parts[unit.session_id] == part) for part in PARTS}
+    parts = [part for part in (*PARTS, UNSEEN) if part in set(windows["part"])]
+    members = {part: windows[windows["part"] == part] for part in parts}
+    units = {"sessions": "session_id", "groups": "group_id", "conditions": "condition"}
     return {
-        "sessions": by_part,
-        "left_out": sorted(unit.session_id for unit in units if parts[unit.session_id] is None),
-        "groups": {part: sorted(set(windows.loc[windows["part"] == part, "group_id"])) for part in PARTS},
-        "windows": {part: int((windows["part"] == part).sum()) for part in PARTS},
-        "anomalous_windows": {part: int(windows.loc[windows["part"] == part, "label"].sum()) for part in PARTS},
+        "by": split.by,
+        "leaky": split.leaky,
+        **{name: {part: sorted(set(rows[key])) for part, rows in members.items()} for name, key in units.items()},
+        "left_out": sorted(set(sessions) - set(windows["session_id"])),
+        "windows": {
+            part: {name: int((rows["label"] == label).sum()) for label, name in enumerate(classes)}
+            for part, rows in members.items()
+        },
     }
 
 
-def _require_both_classes(windows: pd.DataFrame) -> None:
-    """Sessions of both classes do not promise windows of both: a span may cover less than half of each window."""
-    found = set(zip(windows["part"], windows["label"], strict=True))
-    for part in PARTS:
-        for label, name in ((0, "healthy"), (1, "anomalous")):
-            if (part, label) not in found:
-                raise SplitError(
-                    found=f"{part} has sessions labelled {name}, but no {name} window",
-                    where="the window index",
-                    expected="windows that a labelled span covers by half, of both classes in every part",
-                    remedy="Shorten window.length, or label longer spans",
-                )
+def closing_line(split: dict[str, Any], proof: dict[str, Any]) -> str:
+    """Say how many windows are where, and what the proof found."""
+    sizes = ", ".join(
+        f"{part} {sum(counts.values())} ({', '.join(f'{count} {name}' for name, count in counts.items())})"
+        for part, counts in split["windows"].items()
+    )
+    failed = [check["check"] for check in proof["checks"] if check["crossing"]]
+    verdict = f"leaks: not so that {'; '.join(failed)}" if failed else f"proof holds over {len(proof['checks'])} checks"
+    return f"split: windows in {sizes}; {len(split['left_out'])} session(s) left out; {verdict}"
 
 
 def _require(proof: dict[str, Any]) -> None:
     for check in proof["checks"]:
-        if check["crossing"]:
+        crossing = check["crossing"]
+        if crossing:
+            more = f", and {len(crossing) - _NAMED_AT_MOST} more" if len(crossing) > _NAMED_AT_MOST else ""
             raise SplitError(
-                found=f"{len(check['crossing'])} case(s) cross, such as {', '.join(map(str, check['crossing'][:3]))}",
+                found=f"{len(crossing)} case(s) cross: {', '.join(map(str, crossing[:_NAMED_AT_MOST]))}{more}",
                 where="the leakage proof",
                 expected=check["check"],
                 remedy="Remove the copy from the source, or give recordings of one unit the same group",

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
 
-from stages.core.artifacts import json_ready, output_directory, write_json
-from stages.core.dsp.contract import INPUT_SCALE
+from stages.core.artifacts import json_ready, output_directory, read_json, write_json
+from stages.core.dsp.contract import INPUT_SCALE, Preprocess
+from stages.core.evaluation import ByModel, flat, headline
 from stages.core.graph.contract import check_module
-from stages.core.nets.baselines import Logistic, describe, energy
+from stages.core.nets.augment import AugmentedExamples, read_context
+from stages.core.nets.baselines import Logistic, baseline_scores, describe
 from stages.core.nets.examples import Examples, load_examples
 from stages.core.nets.inference import float_scores
 from stages.core.nets.loop import Epoch, fit
 from stages.core.nets.models import build_model
+from stages.core.recordings.dataset import session_files
+from stages.core.recordings.windows import read_windows
+from stages.core.schema.labels import Labels
 from stages.core.schema.model import Model
 from stages.core.schema.train import Train
 from stages.core.seeds import derive_seed, seed_torch
@@ -31,6 +42,7 @@ class TrainSettings(Settings):
     """The sections that this stage reads."""
 
     seed: int
+    labels: Labels
     model: Model
     train: Train
 
@@ -38,36 +50,57 @@ class TrainSettings(Settings):
 def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     config = load(paths.config, TrainSettings)
-    train, val = load_examples(paths.split, paths.features, "train", "val")
+    train, val = load_examples(paths.split, paths.features, config.labels.outputs, "train", "val")
     model = untrained(config, train)
-    with output_directory(paths.out) as out, track("train", config.train.model_dump()) as record:
-        history = train_float(model, train, val, config, record)
-        baseline = Logistic.fit(describe(train.codes), train.labels)
-        scores = {
+    with (
+        output_directory(paths.out) as out,
+        track("train", config.train.model_dump()) as record,
+        varied(train, config, paths) as varying,
+    ):
+        history = train_float(model, varying, val, config, record)
+        described = describe(train.codes)
+        logistic = [Logistic.fit(described, targets) for targets in train.targets.T]
+        scores: dict[str, NDArray[Any]] = {
             "float": float_scores(model.eval(), val.planes, INPUT_SCALE),
-            "energy": energy(val.codes),
-            "logistic": baseline.score(describe(val.codes)),
+            **baseline_scores(val.codes, logistic),
         }
-        metrics = score_metrics(scores, val, config.train.threshold.max_fpr)
+        metrics = score_metrics(scores, val.targets, config)
         save_file(model.state_dict(), out / "float.safetensors")
-        write_json(out / "baselines.json", {"logistic": baseline.to_json()})
+        write_json(out / "baselines.json", {"logistic": [each.to_json() for each in logistic]})
         write_json(out / "metrics.json", json_ready(metrics))
         write_json(out / "history.json", history)
-        record.metrics({f"{name}_{key}": value for name, of in metrics.items() for key, value in of.items()})
+        record.metrics(flat(metrics))
         record.artifact(out / "float.safetensors")
         record.artifact(out / "metrics.json")
     n_parameters = sum(parameter.numel() for parameter in model.parameters())
-    aucs = ", ".join(f"{name} {of['auc']:.4f}" for name, of in metrics.items())
-    return f"train: {n_parameters} parameters, {len(history)} epochs; val AUC {aucs}"
+    return f"train: {n_parameters} parameters, {len(history)} epochs; val {headline(metrics)}"
 
 
 def untrained(config: TrainSettings, train: Examples) -> nn.Module:
     """Build the seeded network, and refuse it before the first epoch if the device could not run it."""
     seed_torch(derive_seed(config.seed, "train"))
     _, length, channels = train.codes.shape
-    model = build_model(config.model, channels)
+    model = build_model(config.model, channels, train.outputs)
     check_module(model, channels, length)
     return model
+
+
+@contextmanager
+def varied(train: Examples, config: TrainSettings, paths: argparse.Namespace) -> Iterator[Examples]:
+    """Give the training windows as `train.augment` varies them; their counts are on disk meanwhile."""
+    if config.train.augment is None:
+        yield train
+        return
+    contract = Preprocess.from_json(read_json(paths.features / "contract.json"))
+    index = read_windows(paths.split / "windows.parquet")
+    windows = index[index["part"] == "train"]
+    files = session_files(paths.capture)
+    with TemporaryDirectory() as folder:
+        context = read_context(
+            windows, files, contract.window, config.train.augment, config.labels, Path(folder) / "counts.npy"
+        )
+        fields = (train.codes, train.labels, train.outputs, contract, context, config.train.augment, config.seed)
+        yield AugmentedExamples(*fields)
 
 
 def train_float(
@@ -87,13 +120,17 @@ def train_float(
     return history
 
 
-def score_metrics(scores: dict[str, Any], val: Examples, max_fpr: float) -> dict[str, dict[str, float]]:
-    """Set a threshold for each model on val and describe its scores."""
+def score_metrics(scores: dict[str, NDArray[Any]], targets: NDArray[np.int8], config: TrainSettings) -> ByModel:
+    """Set thresholds for each model and output on val, and describe its scores."""
+
+    def at_threshold(values: NDArray[Any], target: NDArray[np.int8]) -> dict[str, float]:
+        return describe_scores(values, target, threshold_at_fpr(values[target == 0], config.train.threshold.max_fpr))
+
     return {
-        name: describe_scores(values, val.labels, threshold_at_fpr(values[val.labels == 0], max_fpr))
-        for name, values in scores.items()
+        model: {name: at_threshold(values[:, k], targets[:, k]) for k, name in enumerate(config.labels.classes[1:])}
+        for model, values in scores.items()
     }
 
 
 if __name__ == "__main__":
-    run(main, "split", "features")
+    run(main, "capture", "split", "features")

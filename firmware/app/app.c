@@ -1,11 +1,13 @@
 #include "app.h"
 
+#include <string.h>
+
 #include "model.h"
 #include "preprocess.h"
 #include "runtime/decision.h"
 #include "runtime/ring.h"
 
-_Static_assert(TG_MODEL_OUTPUT_BYTES == 1, "the decision reads one score");
+_Static_assert(TG_CLASSES <= 256, "a class fits a byte");
 _Static_assert(TG_HOP >= 1, "windows advance");
 
 /* One window being filled while another is decided. */
@@ -14,7 +16,10 @@ _Static_assert(TG_HOP >= 1, "windows advance");
 static int16_t ring_frames[RING_FRAMES * TG_CHANNELS];
 static int16_t window[TG_WINDOW * TG_CHANNELS];
 static tg_ring ring;
+static const int16_t threshold_codes[] = TG_THRESHOLD_CODES;
 static tg_decision decision;
+
+_Static_assert(sizeof threshold_codes / sizeof *threshold_codes == TG_MODEL_OUTPUT_BYTES, "one threshold per output");
 
 static int16_t frame[TG_CHANNELS];
 static uint32_t frame_bytes;
@@ -23,7 +28,7 @@ void tg_app_init(void)
 {
     tg_model_init();
     tg_ring_init(&ring, ring_frames, RING_FRAMES, TG_CHANNELS, TG_WINDOW, TG_HOP);
-    tg_decision_init(&decision, TG_THRESHOLD_CODE);
+    tg_decision_init(&decision, threshold_codes, TG_MODEL_OUTPUT_BYTES);
     frame_bytes = 0;
 }
 
@@ -56,13 +61,14 @@ bool tg_app_poll(uint8_t record[TG_RECORD_BYTES])
     tg_ring_take(&ring, window);
     tg_preprocess(window, tg_model_input());
     tg_model_run();
-    const int8_t code = tg_model_output()[0];
+    const int8_t *codes = tg_model_output();
     record[0] = TG_RECORD_SYNC;
-    record[1] = (uint8_t)code;
-    record[2] = tg_decision_update(&decision, code);
-    record[3] = tg_model_arena_intact();
+    record[1] = tg_decision_update(&decision, codes);
+    record[2] = tg_model_arena_intact();
+    record[3] = TG_MODEL_OUTPUT_BYTES;
     put_u32(&record[4], decision.windows);
     put_u32(&record[8], decision.anomalies);
     put_u32(&record[12], ring.dropped);
+    memcpy(&record[16], codes, TG_MODEL_OUTPUT_BYTES);
     return true;
 }

@@ -4,12 +4,13 @@
  * Out   TG_RECORD_BYTES per window, little-endian:
  *
  *       offset  0  uint8   0xA5
- *               1  int8    output code of the network
- *               2  uint8   1 if anomalous, else 0
- *               3  uint8   1 if the guard words around the arena are intact, else 0
+ *               1  uint8   class of the window, 0 is normal
+ *               2  uint8   1 if the guard words around the arena are intact, else 0
+ *               3  uint8   outputs of the network
  *               4  uint32  windows decided so far, this one included
- *               8  uint32  anomalies so far
+ *               8  uint32  windows so far of any class but 0
  *              12  uint32  frames dropped so far
+ *              16  int8    output codes
  */
 #ifndef TG_APP_H
 #define TG_APP_H
@@ -17,7 +18,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TG_RECORD_BYTES 16
+#include "contract.h"
+
+#define TG_RECORD_BYTES (16 + TG_MODEL_OUTPUT_BYTES)
 #define TG_RECORD_SYNC 0xA5
 
 void tg_app_init(void);

@@ -73,17 +73,18 @@ def unpack(data: bytes) -> dict[str, bytes]:
 
 
 def pack_golden(samples: NDArray[np.int16], outputs: NDArray[np.int8]) -> bytes:
-    """Pack a self-test: windows of counts, and the score code that the device must answer to each.
+    """Pack a self-test: windows of counts, and the score codes that the device must answer to each.
 
-    Layout: u32 windows, length, channels | int16 counts [windows][length][channels] | int8 codes [windows],
-    little-endian.
+    Layout: u32 windows, length, channels, outputs | int16 counts [windows][length][channels] |
+    int8 codes [windows][outputs], little-endian.
 
     Parameters
     ----------
     samples : ndarray of int16, shape (windows, length, channels)
-    outputs : ndarray of int8, shape (windows,)
+    outputs : ndarray of int8, shape (windows, outputs)
     """
-    return struct.pack("<3I", *samples.shape) + samples.astype("<i2").tobytes() + outputs.astype("i1").tobytes()
+    header = struct.pack("<4I", *samples.shape, outputs.shape[1])
+    return header + samples.astype("<i2").tobytes() + outputs.astype("i1").tobytes()
 
 
 def _damaged(found: str) -> ArtifactError:

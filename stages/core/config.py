@@ -12,8 +12,10 @@ from stages.core.errors import ConfigError
 from stages.core.schema.base import Section, flatten
 from stages.core.schema.build import Board, Build
 from stages.core.schema.capture import Capture
+from stages.core.schema.compute import Compute
 from stages.core.schema.features import Features
 from stages.core.schema.gate import Gate
+from stages.core.schema.labels import Labels
 from stages.core.schema.model import Model
 from stages.core.schema.quantize import Quantize
 from stages.core.schema.split import Split
@@ -29,6 +31,8 @@ class Config(Section):
     task: str
     seed: int = Field(ge=0, lt=2**32)
     window: Window
+    labels: Labels
+    compute: Compute
     capture: Capture
     split: Split
     features: Features
@@ -47,6 +51,11 @@ class Config(Section):
         length = self.window.length
         if self.features.dc == "window_mean" and length & (length - 1):
             raise ValueError(f"features.dc=window_mean needs window.length to be a power of two, not {length}")
+        frame = getattr(self.features.extractor, "frame", 1)
+        if frame > length:
+            raise ValueError(f"features.extractor.frame ({frame}) is larger than window.length ({length})")
+        if self.features.normalise is not None and length == 1:
+            raise ValueError("features.normalise needs window.length above 1: one sample is its own RMS")
         if "native" not in self.board:
             raise ValueError("board must include native: it is the first link of the parity chain")
         return self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class TailgateError(Exception):
     """A failure that the user can act on.
@@ -27,8 +29,16 @@ class TailgateError(Exception):
         self.expected = expected
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[Callable[..., TailgateError], tuple[type[TailgateError], dict[str, str]]]:
+        # An exception is pickled by its positional arguments; these are named, and workers send errors back.
+        return _rebuild, (type(self), self.__dict__)
+
     def __str__(self) -> str:
         return f"{self.where}: {self.found}. Expected {self.expected}. {self.remedy}."
+
+
+def _rebuild(kind: type[TailgateError], parts: dict[str, str]) -> TailgateError:
+    return kind(**parts)
 
 
 class ConfigError(TailgateError):

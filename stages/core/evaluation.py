@@ -1,8 +1,8 @@
-"""What is said of a test split: every model at its own threshold, and what of the split training had seen."""
+"""What is said of a split: every model at its own thresholds, and what of the split training had seen."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,36 +13,78 @@ from stages.core.tail import compare, describe
 
 REFERENCE = "float"
 
+#: Metrics by model, then by output, which is named after the class that it tells from those below.
+ByModel = dict[str, dict[str, dict[str, float]]]
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics by model.
+    """Metrics by model and output.
 
     Attributes
     ----------
-    metrics : dict of str to dict
+    metrics : dict
         `stages.core.tail.describe` of each model.
-    costs : dict of str to dict
+    costs : dict
         `stages.core.tail.compare` of each rung of the ladder with float.
     """
 
-    metrics: dict[str, dict[str, float]]
-    costs: dict[str, dict[str, float]]
+    metrics: ByModel
+    costs: ByModel
 
 
 def evaluate(
     scores: Mapping[str, NDArray[np.float64]],
-    thresholds: Mapping[str, float],
-    labels: NDArray[np.int8],
-    rungs: list[str],
+    thresholds: Mapping[str, Sequence[float]],
+    targets: NDArray[np.int8],
+    outputs: Sequence[str],
+    rungs: Sequence[str],
 ) -> Evaluation:
-    """Describe every model at its threshold, and compare the rungs with float."""
-    metrics = {name: describe(values, labels, thresholds[name]) for name, values in scores.items()}
+    """Describe every model at its thresholds, and compare the rungs with float.
+
+    Parameters
+    ----------
+    scores : mapping of str to ndarray, shape (windows, outputs)
+    thresholds : mapping of str to sequence of float
+        One per output.
+    targets : ndarray of int8, shape (windows, outputs)
+    outputs : sequence of str
+        Names of the outputs.
+    rungs : sequence of str
+    """
+    columns = list(enumerate(outputs))
+    metrics = {
+        model: {name: describe(values[:, k], targets[:, k], thresholds[model][k]) for k, name in columns}
+        for model, values in scores.items()
+    }
+    reference, at = scores[REFERENCE], thresholds[REFERENCE]
     costs = {
-        rung: compare(scores[REFERENCE], scores[rung], labels, thresholds[REFERENCE], thresholds[rung])
+        rung: {
+            name: compare(reference[:, k], scores[rung][:, k], targets[:, k], at[k], thresholds[rung][k])
+            for k, name in columns
+        }
         for rung in rungs
     }
     return Evaluation(metrics, costs)
+
+
+def flat(metrics: ByModel) -> dict[str, float]:
+    """Name each metric by model, output and metric, as the record of runs wants it."""
+    return {
+        f"{model}_{output}_{key}": value
+        for model, by_output in metrics.items()
+        for output, of in by_output.items()
+        for key, value in of.items()
+    }
+
+
+def headline(metrics: ByModel) -> str:
+    """Say AUC and TPR at 1 % FPR of each model and output in a line."""
+    return "AUC / TPR at 1 % FPR: " + ", ".join(
+        f"{model} {output} {of['auc']:.4f} / {of['tpr_at_fpr_1']:.3f}"
+        for model, by_output in metrics.items()
+        for output, of in by_output.items()
+    )
 
 
 @dataclass(frozen=True)

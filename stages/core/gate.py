@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stages.core.errors import ConfigError, GateRefused
-from stages.core.schema.gate import Gate
+from stages.core.schema.gate import Gate, Limit
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,8 @@ class Row:
 
     Attributes
     ----------
+    output : str
+        The class that the judged output tells from those below.
     metric : str
     value : float
     minimum, maximum : float or None
@@ -22,6 +24,7 @@ class Row:
         False also for NaN: a metric that cannot be computed vouches for nothing.
     """
 
+    output: str
     metric: str
     value: float
     minimum: float | None
@@ -29,28 +32,33 @@ class Row:
     passed: bool
 
 
-def judge(metrics: dict[str, float], gate: Gate) -> list[Row]:
-    """Judge metrics by the gate's limits.
+def judge(by_output: Mapping[str, Mapping[str, float]], gate: Gate) -> list[Row]:
+    """Judge the metrics of each output by the gate's limits.
 
     Raises
     ------
     ConfigError
         If the gate names a metric that does not exist.
     """
-    rows = []
-    for name, limit in sorted(gate.limits.items()):
-        if name not in metrics:
-            raise ConfigError(
-                found=f"{name!r} is not a metric",
-                where="gate.limits",
-                expected=f"one of {', '.join(sorted(metrics))}",
-                remedy="Correct the name in conf/gate or in the task",
-            )
-        value = metrics[name]
-        low = limit.min is None or value >= limit.min
-        high = limit.max is None or value <= limit.max
-        rows.append(Row(name, value, limit.min, limit.max, bool(low and high)))
-    return rows
+    return [
+        _judge(output, metrics, name, limit)
+        for output, metrics in by_output.items()
+        for name, limit in sorted(gate.limits.items())
+    ]
+
+
+def _judge(output: str, metrics: Mapping[str, float], name: str, limit: Limit) -> Row:
+    if name not in metrics:
+        raise ConfigError(
+            found=f"{name!r} is not a metric",
+            where="gate.limits",
+            expected=f"one of {', '.join(sorted(metrics))}",
+            remedy="Correct the name in conf/gate or in the task",
+        )
+    value = metrics[name]
+    low = limit.min is None or value >= limit.min
+    high = limit.max is None or value <= limit.max
+    return Row(output, name, value, limit.min, limit.max, bool(low and high))
 
 
 def passes(rows: list[Row]) -> bool:
@@ -60,16 +68,17 @@ def passes(rows: list[Row]) -> bool:
 
 def refusal(by_rung: Mapping[str, list[Row]]) -> GateRefused:
     """Return the error that says which limits every rung of the ladder broke."""
-    broken = {
-        rung: ", ".join(f"{row.metric} {row.value:.4g} ({_interval(row)})" for row in rows if not row.passed)
-        for rung, rows in by_rung.items()
-    }
+    broken = {rung: ", ".join(_failure(row) for row in rows if not row.passed) for rung, rows in by_rung.items()}
     return GateRefused(
         found="no precision keeps the tail: " + "; ".join(f"{rung} fails {what}" for rung, what in broken.items()),
         where="gate",
         expected="one rung of quantize.ladder within every limit of conf/gate",
         remedy="See models/quantize/gate.json; try another calibration or observer, more QAT epochs or a wider model",
     )
+
+
+def _failure(row: Row) -> str:
+    return f"{row.output} {row.metric} {row.value:.4g} ({_interval(row)})"
 
 
 def _interval(row: Row) -> str:

@@ -12,18 +12,19 @@ from stages.core.errors import ParityBroken
 
 
 def choose_windows(
-    codes: NDArray[np.int8], scores: NDArray[np.int8], threshold_code: int, n_windows: int
+    codes: NDArray[np.int8], scores: NDArray[np.int8], threshold_codes: Sequence[int], n_windows: int
 ) -> NDArray[np.int64]:
     """Choose windows that exercise the integers, not only the average.
 
-    Equal shares of: typical (evenly spaced), near the threshold, the lowest and highest scores, and the windows
+    Equal shares of: typical (evenly spaced), near a threshold, the lowest and highest scores, and the windows
     with the most saturated input codes; filled up with further evenly spaced ones.
 
     Parameters
     ----------
     codes : ndarray of int8, shape (windows, length, channels)
-    scores : ndarray of int8, shape (windows,)
-    threshold_code : int
+    scores : ndarray of int8, shape (windows, outputs)
+    threshold_codes : sequence of int
+        One per output.
     n_windows : int
 
     Returns
@@ -34,8 +35,9 @@ def choose_windows(
     n_windows = min(n_windows, len(scores))
     share = n_windows // 4
     saturation = np.mean((codes == -128) | (codes == 127), axis=(1, 2))
-    by_score = np.argsort(scores, kind="stable")
-    near = np.argsort(np.abs(scores.astype(np.int64) - threshold_code), kind="stable")
+    by_score = np.argsort(scores.astype(np.int64).sum(axis=1), kind="stable")
+    distance = np.abs(scores.astype(np.int64) - np.asarray(threshold_codes)).min(axis=1)
+    near = np.argsort(distance, kind="stable")
     wanted = [
         near[:share],
         by_score[: share // 2],
@@ -80,8 +82,8 @@ class Agreement:
 
 
 def compare_outputs(name: str, reference: NDArray[np.int8], candidate: NDArray[np.int8]) -> Agreement:
-    """Compare output codes as integers, shape (windows,) each."""
-    difference = np.abs(reference.astype(np.int64) - candidate.astype(np.int64))
+    """Compare output codes as integers, shape (windows, outputs) each."""
+    difference = np.abs(reference.astype(np.int64) - candidate.astype(np.int64)).max(axis=1)
     rows = np.flatnonzero(difference)
     return Agreement(
         name, len(reference), len(rows), int(difference.max(initial=0)), int(rows[0]) if len(rows) else None

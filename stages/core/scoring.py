@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +23,9 @@ class Scored:
 
     Attributes
     ----------
-    logits : ndarray of float64, shape (windows,)
+    logits : ndarray of float64, shape (windows, outputs)
         For an int8 model, what its codes stand for.
-    codes : ndarray of int8, shape (windows,), or None
+    codes : ndarray of int8, shape (windows, outputs), or None
         What the device returns; None for a float model.
     output : Tensor or None
         Scale and zero point of the codes.
@@ -37,7 +38,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Threshold:
-    """A window is anomalous iff its score is at least this.
+    """A window is of the output's class or a more severe one iff its score is at least this.
 
     Attributes
     ----------
@@ -54,18 +55,40 @@ def score(model: bytes, examples: Examples) -> Scored:
     """Run a model of `stages.core.graph.export` over windows with the reference runtime."""
     loaded = onnx.load_from_string(model)
     results = run(model, examples.planes, [output.name for output in loaded.graph.output])
-    logits = results[SCORE].reshape(-1).astype(np.float64)
+    logits = results[SCORE].astype(np.float64)
     if SCORE_CODE not in results:
         return Scored(logits, None, None)
-    return Scored(logits, results[SCORE_CODE].reshape(-1), lower(loaded).output)
+    return Scored(logits, results[SCORE_CODE], lower(loaded).output)
 
 
-def tune(scored: Scored, labels: NDArray[np.int8], max_fpr: float) -> Threshold:
-    """Set the threshold on the scores that ship: codes for an int8 model, logits for a float one."""
-    healthy = labels == 0
+def tune(scored: Scored, targets: NDArray[np.int8], max_fpr: float) -> list[Threshold]:
+    """Set each output's threshold on the scores that ship: codes for an int8 model, logits for a float one.
+
+    Parameters
+    ----------
+    scored : Scored
+    targets : ndarray of int8, shape (windows, outputs)
+    max_fpr : float
+        Largest share, of the windows below an output's class, that may reach its threshold.
+    """
+    return [_tune_output(scored, output, below, max_fpr) for output, below in enumerate(targets.T == 0)]
+
+
+def _tune_output(scored: Scored, output: int, below: NDArray[np.bool_], max_fpr: float) -> Threshold:
     if scored.codes is None or scored.output is None:
-        return Threshold(threshold_at_fpr(scored.logits[healthy], max_fpr), None)
-    code = threshold_at_fpr(scored.codes[healthy], max_fpr)
+        return Threshold(threshold_at_fpr(scored.logits[below, output], max_fpr), None)
+    code = threshold_at_fpr(scored.codes[below, output], max_fpr)
     # In float32, as DequantizeLinear computes the logits that this is compared with.
     logit = np.float32(code - scored.output.zero_point) * np.float32(scored.output.scale)
     return Threshold(float(logit), int(code))
+
+
+def score_columns(scored: Mapping[str, Scored], outputs: Sequence[str]) -> dict[str, NDArray[np.generic]]:
+    """Lay scores out as columns of a table: ``<model>_<output>``, and ``.._code`` for an int8 model."""
+    columns: dict[str, NDArray[np.generic]] = {}
+    for name, each in scored.items():
+        for k, output in enumerate(outputs):
+            columns[f"{name}_{output}"] = each.logits[:, k]
+            if each.codes is not None:
+                columns[f"{name}_{output}_code"] = each.codes[:, k]
+    return columns

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from stages.core.evaluation import coverage, evaluate
+from stages.core.evaluation import coverage, evaluate, flat
 
 
 def test_coverage_lists_what_train_and_test_share():
@@ -24,9 +24,12 @@ def test_coverage_lists_what_train_and_test_share():
 
 
 def test_every_model_is_described_and_only_rungs_are_compared():
-    labels = np.array([0, 0, 1, 1], dtype=np.int8)
-    scores = {"float": np.array([0.0, 1, 2, 3]), "ptq": np.array([0.0, 1, 1, 3]), "energy": np.array([3.0, 2, 1, 0])}
-    evaluation = evaluate(scores, dict.fromkeys(scores, 1.5), labels, ["ptq"])
-    assert {name: of["auc"] for name, of in evaluation.metrics.items()} == {"float": 1, "ptq": 0.875, "energy": 0}
+    targets = np.array([[0, 1], [0, 0], [1, 1], [1, 0]], dtype=np.int8)
+    columns = {"float": [0.0, 1, 2, 3], "ptq": [0.0, 1, 1, 3], "energy": [3.0, 2, 1, 0]}
+    scores = {name: np.array([values, values]).T for name, values in columns.items()}
+    evaluation = evaluate(scores, {name: [1.5, 0.5] for name in scores}, targets, ["shock", "impact"], ["ptq"])
+    found = {name: (of["shock"]["auc"], of["impact"]["auc"]) for name, of in evaluation.metrics.items()}
+    assert found == {"float": (1, 0.25), "ptq": (0.875, 0.125), "energy": (0, 0.75)}
     assert set(evaluation.costs) == {"ptq"}
-    assert evaluation.costs["ptq"]["auc_drop"] == 0.125
+    assert evaluation.costs["ptq"]["shock"]["auc_drop"] == 0.125
+    assert flat(evaluation.metrics)["energy_impact_auc"] == 0.75

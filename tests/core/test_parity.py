@@ -10,7 +10,7 @@ from stages.core.parity import broken, choose_windows, compare_outputs, first_di
 
 def population(n_windows=200, seed=0):
     rng = np.random.default_rng(seed)
-    return rng.integers(-100, 100, (n_windows, 8, 1)).astype(np.int8), rng.integers(-128, 128, n_windows).astype(
+    return rng.integers(-100, 100, (n_windows, 8, 1)).astype(np.int8), rng.integers(-128, 128, (n_windows, 2)).astype(
         np.int8
     )
 
@@ -18,7 +18,7 @@ def population(n_windows=200, seed=0):
 @given(st.integers(5, 200), st.integers(4, 250))
 def test_choice_is_sorted_unique_and_as_many_as_asked(available, wanted):
     codes, scores = population(available)
-    rows = choose_windows(codes, scores, 10, wanted)
+    rows = choose_windows(codes, scores, (10, 20), wanted)
     assert len(rows) == min(available, wanted)
     assert (np.diff(rows) > 0).all()
 
@@ -26,18 +26,19 @@ def test_choice_is_sorted_unique_and_as_many_as_asked(available, wanted):
 def test_choice_covers_the_threshold_the_extremes_and_saturation():
     codes, scores = population()
     codes[17] = 127
-    scores[3], scores[5], scores[42] = -128, 127, 10
-    assert {3, 5, 17, 42} <= set(choose_windows(codes, scores, 10, 64).tolist())
+    scores[3], scores[5], scores[42], scores[43] = -128, 127, (10, 90), (-90, 20)
+    assert {3, 5, 17, 42, 43} <= set(choose_windows(codes, scores, (10, 20), 64).tolist())
 
 
 def test_agreement_counts_windows_and_the_largest_difference():
-    reference = np.array([1, 2, 3, -128], dtype=np.int8)
-    agreement = compare_outputs("native", reference, np.array([1, 2, 1, 127], dtype=np.int8))
+    reference = np.array([[1, 0], [2, 0], [3, 0], [0, -128]], dtype=np.int8)
+    candidate = np.array([[1, 0], [2, 0], [1, 0], [0, 127]], dtype=np.int8)
+    agreement = compare_outputs("native", reference, candidate)
     assert (agreement.windows, agreement.different, agreement.max_lsb, agreement.first) == (4, 2, 255, 2)
 
 
 def test_equal_outputs_have_no_first_difference():
-    codes = np.zeros(3, dtype=np.int8)
+    codes = np.zeros((3, 1), dtype=np.int8)
     assert compare_outputs("native", codes, codes).first is None
 
 
@@ -51,7 +52,7 @@ def test_first_difference_is_the_earliest_tensor_in_order():
 
 @pytest.mark.parametrize("where, says", [("stem: 1 code", "first differing tensor is stem"), (None, "not repeatable")])
 def test_broken_parity_exits_with_5_and_names_the_tensor(where, says):
-    codes = np.zeros(3, dtype=np.int8)
+    codes = np.zeros((3, 1), dtype=np.int8)
     error = broken(compare_outputs("mps3_an547", codes, codes + np.int8(1)), where)
     assert error.exit_code == 5
     assert says in str(error)

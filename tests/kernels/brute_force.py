@@ -56,12 +56,29 @@ def tensors(graph: Graph, codes: np.ndarray) -> list[np.ndarray]:
 
 
 def preprocess(contract: dict, samples: np.ndarray) -> np.ndarray:
-    """The preprocess contract on one window (length, channels), in Python integers."""
-    codes = np.zeros(samples.shape, np.int8)
-    for c, scale in enumerate(contract["scale"]):
-        counts = [int(v) for v in samples[:, c]]
-        mean = (sum(counts) + len(counts) // 2) // len(counts) if contract["dc"] == "window_mean" else 0
-        for t, count in enumerate(counts):
-            product = (count - mean - scale["offset"]) * scale["multiplier"] + 2 ** (scale["shift"] - 1)
-            codes[t, c] = min(max(product // 2 ** scale["shift"], -128), 127)
-    return codes
+    """The preprocess contract on one raw window (length, channels), in Python integers."""
+    assert contract["extractor"] == {"kind": "raw"}
+    columns = [levelled(contract, [int(v) for v in samples[:, c]]) for c in range(samples.shape[1])]
+    codes = [[code(item["program"], v) for v in columns[item["source"]]] for item in contract["codes"]]
+    return np.array(codes, np.int8).T
+
+
+def levelled(contract: dict, counts: list[int]) -> list[int]:
+    """One channel of a window after its mean is taken away and its RMS divided out, if the contract says so."""
+    n = len(counts)
+    mean = (sum(counts) + n // 2) // n if contract["dc"] == "window_mean" else 0
+    values = [count - mean for count in counts]
+    if contract["normalise"] is None:
+        return values
+    divisor = math.isqrt(sum(v * v for v in values) // n) + contract["normalise"]["epsilon"]
+    scaled = [min((abs(v) * 1024 + divisor // 2) // divisor, 2**17 - 1) for v in values]
+    return [-s if v < 0 else s for s, v in zip(scaled, values, strict=True)]
+
+
+def code(program: dict, value: int) -> int:
+    """One value through an affine program or a table."""
+    if program["kind"] == "table":
+        return -128 + sum(point <= value for point in program["breakpoints"])
+    product = (value - program["offset"]) * program["multiplier"]
+    assert -(2**31) <= product + 2 ** (program["shift"] - 1) < 2**31, "the program must fit int32"
+    return min(max((product + 2 ** (program["shift"] - 1)) // 2 ** program["shift"], -128), 127)

@@ -82,7 +82,7 @@ def calibrated(op: Op, x: np.ndarray, spread: float) -> Op:
     A dense layer gives one accumulator, whose deviation counts as 1: there `spread` is the multiplier itself.
     """
     acc = np.array([[accumulate(op, x, t, o)[0] for o in range(op.output.channels)] for t in range(op.output.length)])
-    deviation = max(float(acc.std()), 1.0)
+    deviation = 1.0 if isinstance(op, Dense) else max(float(acc.std()), 1.0)
     if isinstance(op, GlobalAveragePool):
         return replace(op, multiplier=np.float32(spread / deviation))
     bias = op.bias - acc.mean(axis=0).astype(np.int32)
@@ -90,8 +90,8 @@ def calibrated(op: Op, x: np.ndarray, spread: float) -> Op:
     return replace(op, bias=bias.astype(np.int32), multiplier=(scale * spread / deviation).astype(np.float32))
 
 
-def random_graph(rng: Rng, window: int, channels: int) -> Graph:
-    """A chain with every kernel in it: padded, grouped, depthwise, pointwise, pool, dense to one score."""
+def random_graph(rng: Rng, window: int, channels: int, outputs: int = 1) -> Graph:
+    """A chain with every kernel in it: padded, grouped, depthwise, pointwise, pool, dense to the scores."""
     x = tensor(rng, "codes", window, channels)
     a = conv(rng, "stem", x, 8, 7, 3, (3, 2), 1)
     b = conv(rng, "block0/depthwise", a.output, 8, 5, 2, (0, 0), 8)
@@ -99,7 +99,7 @@ def random_graph(rng: Rng, window: int, channels: int) -> Graph:
     d = conv(rng, "grouped", c.output, 9, 3, 1, (1, 1), 3)
     e = conv(rng, "block1.depthwise */", d.output, 9, 4, 1, (2, 1), 9)
     f = random_pool(rng, e.output)
-    g = random_dense(rng, f.output, 1)
+    g = random_dense(rng, f.output, outputs)
     ops: list[Op] = []
     values = rng.normal(0, 40, (window, channels)).clip(-128, 127).astype(np.int8)
     for op in (a, b, c, d, e, f, replace(g, y_min=-128)):
@@ -109,15 +109,22 @@ def random_graph(rng: Rng, window: int, channels: int) -> Graph:
 
 
 def preprocess_contract(rng: Rng, window: int, channels: int, dc: str = "window_mean") -> dict:
+    """Raw windows, an affine code for each channel."""
+    names = [f"accel_{axis}" for axis in "xyz"[:channels]]
     return {
         "sample_rate_hz": 12800.0,
-        "channels": [f"accel_{axis}" for axis in "xyz"[:channels]],
+        "channels": names,
         "window": window,
         "hop": window // 2,
         "dc": dc,
-        "scale": [
-            {"offset": int(rng.integers(-500, 500)), "multiplier": int(rng.integers(4096, 8192)), "shift": 18}
-            for _ in range(channels)
-        ],
+        "normalise": None,
+        "extractor": {"kind": "raw"},
+        "codes": [{"name": name, "source": source, "program": _affine(rng)} for source, name in enumerate(names)],
+        "shape": [window, channels],
         "preprocess_id": "0123456789abcdef" * 4,
     }
+
+
+def _affine(rng: Rng) -> dict:
+    offset, multiplier = int(rng.integers(-500, 500)), int(rng.integers(4096, 8192))
+    return {"kind": "affine", "offset": offset, "multiplier": multiplier, "shift": 18}

@@ -3,14 +3,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "dsp/level.h"
 #include "dsp/scale.h"
+#include "dsp/table.h"
 #include "kernels/conv1d_s8.h"
 #include "kernels/dense_s8.h"
 #include "kernels/depthwise_conv1d_s8.h"
 #include "kernels/global_average_pool_s8.h"
 #include "kernels/pointwise_conv1d_s8.h"
 
-enum { CONV, DEPTHWISE, POINTWISE, POOL, DENSE, SCALE };
+enum { CONV, DEPTHWISE, POINTWISE, POOL, DENSE, SCALE, TABLE };
 
 static void *take(int32_t count, size_t size)
 {
@@ -63,10 +65,24 @@ static void dense(tg_dense s, int8_t *y)
     free(multiplier);
 }
 
-static void scale(tg_scale s, int8_t *y)
+static void scale(tg_levelling s, int32_t channel, tg_affine program, int8_t *y)
 {
     int16_t *x = take(s.window * s.channels, sizeof *x);
-    tg_scale_channel(s, x, y);
+    const tg_level level = tg_window_level(s, x, channel);
+    for (int32_t t = 0; t < s.window; t++) {
+        y[t] = tg_affine_code(program, tg_levelled(s, level, x[t * s.channels + channel]));
+    }
+    free(x);
+}
+
+static void look_up(int32_t count, int8_t *y)
+{
+    int32_t *breakpoints = take(TG_BREAKPOINTS, sizeof *breakpoints);
+    int32_t *x = take(count, sizeof *x);
+    for (int32_t i = 0; i < count; i++) {
+        y[i] = tg_table_code(breakpoints, x[i]);
+    }
+    free(breakpoints);
     free(x);
 }
 
@@ -86,7 +102,10 @@ int main(void)
             dense((tg_dense){ f[2], f[4], codes }, y);
             break;
         case SCALE:
-            scale((tg_scale){ f[1], f[5], f[2], f[6], f[7], f[8], f[9], f[10] }, y);
+            scale((tg_levelling){ f[1], f[5], f[2], f[7], (uint32_t)f[11] }, f[6], (tg_affine){ f[8], f[9], f[10] }, y);
+            break;
+        case TABLE:
+            look_up(f[3], y);
             break;
         default:
             convolve(f[0], conv, y);

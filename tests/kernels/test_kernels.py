@@ -18,7 +18,15 @@ BUILDS = {
     "optimised": ["-O3"],
     "sanitized": ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
 }
-KINDS = {"tg_conv1d_s8": 0, "tg_depthwise_conv1d_s8": 1, "tg_pointwise_conv1d_s8": 2, "pool": 3, "dense": 4, "scale": 5}
+KINDS = {
+    "tg_conv1d_s8": 0,
+    "tg_depthwise_conv1d_s8": 1,
+    "tg_pointwise_conv1d_s8": 2,
+    "pool": 3,
+    "dense": 4,
+    "scale": 5,
+    "table": 6,
+}
 
 
 @pytest.fixture(scope="module", params=sorted(BUILDS))
@@ -131,39 +139,34 @@ def test_requantize_saturates_and_survives_extreme_multipliers(runner):
     check(runner, cases, expected)
 
 
+@pytest.mark.parametrize("epsilon", [0, 1, 500])
 @pytest.mark.parametrize("dc", ["none", "window_mean"])
-def test_scale_equals_its_definition_over_all_of_int16(runner, dc):
+def test_level_and_scale_equal_their_definition_over_all_of_int16(runner, dc, epsilon):
     every_count = np.arange(-32768, 32768).astype(np.int16)
-    rng = np.random.Generator(np.random.PCG64(15))
+    mixed = np.random.Generator(np.random.PCG64(15)).permutation(every_count)
+    contract = {"dc": dc, "normalise": {"epsilon": epsilon} if epsilon else None}
+    programs = [(18, 4096, 0), (13, 4095, -700), (1, 1, 30000), (30, 4095, 5), (22, 4000, -1)]
     cases, expected = [], []
-    for start in range(0, 65536, 8192):
-        samples = np.stack([every_count[start : start + 8192], rng.permutation(every_count)[:8192]], axis=1)
-        for shift, multiplier, offset in [
-            (18, 4096, 0),
-            (13, 8191, -700),
-            (1, 1, 30000),
-            (30, 8191, 5),
-            (22, 8000, -1),
-        ]:
-            scale = [{"offset": offset, "multiplier": multiplier, "shift": shift}] * 2
-            for channel in (0, 1):
-                fields = [
-                    KINDS["scale"],
-                    8192,
-                    2,
-                    8192,
-                    2,
-                    13,
-                    channel,
-                    dc == "window_mean",
-                    offset,
-                    multiplier,
-                    shift,
-                    0,
-                    0,
-                ]
-                cases.append((fields, samples.tobytes()))
-                only = np.zeros((8192, 2), np.int8)
-                only[:, channel] = brute_force.preprocess({"dc": dc, "scale": scale}, samples)[:, channel]
-                expected.append(only)
+    for start in range(0, 65536, 16384):
+        samples = np.stack([every_count[start : start + 16384], mixed[start : start + 16384]], axis=1)
+        for channel in (0, 1):
+            values = brute_force.levelled(contract, [int(v) for v in samples[:, channel]])
+            for shift, multiplier, offset in programs:
+                fields = [KINDS["scale"], 16384, 2, 16384, 1, 14, channel, dc == "window_mean"]
+                cases.append(([*fields, offset, multiplier, shift, epsilon, 0], samples.tobytes()))
+                program = {"kind": "affine", "offset": offset, "multiplier": multiplier, "shift": shift}
+                expected.append(np.array([brute_force.code(program, v) for v in values], np.int8))
+    check(runner, cases, expected)
+
+
+def test_table_equals_its_definition_with_ties_and_beyond_its_ends(runner):
+    rng = np.random.Generator(np.random.PCG64(16))
+    cases, expected = [], []
+    for spread in (3, 300, 100_000):
+        breakpoints = np.sort(rng.integers(-spread, spread + 1, 255))
+        values = np.concatenate([breakpoints - 1, breakpoints, breakpoints + 1, [-(2**17), 2**17]])
+        program = {"kind": "table", "breakpoints": breakpoints.tolist()}
+        fields = [KINDS["table"], 0, 0, len(values), 1, *[0] * 8]
+        cases.append((fields, breakpoints.astype("<i4").tobytes() + values.astype("<i4").tobytes()))
+        expected.append(np.array([brute_force.code(program, int(v)) for v in values], np.int8))
     check(runner, cases, expected)

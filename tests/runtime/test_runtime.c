@@ -100,16 +100,31 @@ static void ring_drops_a_hop_longer_than_itself(void)
 
 static void decision_is_anomalous_from_the_threshold_on(void)
 {
+    const int16_t thresholds[] = { -5, 128, -128 };
+    const int8_t codes[] = { -6, -5, 127, -128 };
     tg_decision decision;
-    tg_decision_init(&decision, -5);
-    CHECK(!tg_decision_update(&decision, -6));
-    CHECK(tg_decision_update(&decision, -5));
-    CHECK(tg_decision_update(&decision, 127));
+    tg_decision_init(&decision, &thresholds[0], 1);
+    CHECK(tg_decision_update(&decision, &codes[0]) == 0);
+    CHECK(tg_decision_update(&decision, &codes[1]) == 1);
+    CHECK(tg_decision_update(&decision, &codes[2]) == 1);
     CHECK(decision.windows == 3 && decision.anomalies == 2);
-    tg_decision_init(&decision, 128);
-    CHECK(!tg_decision_update(&decision, 127));
-    tg_decision_init(&decision, -128);
-    CHECK(tg_decision_update(&decision, -128));
+    tg_decision_init(&decision, &thresholds[1], 1);
+    CHECK(tg_decision_update(&decision, &codes[2]) == 0);
+    tg_decision_init(&decision, &thresholds[2], 1);
+    CHECK(tg_decision_update(&decision, &codes[3]) == 1);
+}
+
+static void decision_is_the_most_severe_class_that_reaches_its_threshold(void)
+{
+    const int16_t thresholds[] = { 0, 50 };
+    const int8_t codes[4][2] = { { -1, 49 }, { 0, 49 }, { 0, 50 }, { -128, 127 } };
+    tg_decision decision;
+    tg_decision_init(&decision, thresholds, 2);
+    CHECK(tg_decision_update(&decision, codes[0]) == 0);
+    CHECK(tg_decision_update(&decision, codes[1]) == 1);
+    CHECK(tg_decision_update(&decision, codes[2]) == 2);
+    CHECK(tg_decision_update(&decision, codes[3]) == 2);
+    CHECK(decision.windows == 4 && decision.anomalies == 3);
 }
 
 static void stack_high_water_is_the_deepest_word_touched(void)
@@ -139,6 +154,7 @@ int main(void)
     RUN(ring_drops_whole_hops_and_counts_them);
     RUN(ring_drops_a_hop_longer_than_itself);
     RUN(decision_is_anomalous_from_the_threshold_on);
+    RUN(decision_is_the_most_severe_class_that_reaches_its_threshold);
     RUN(stack_high_water_is_the_deepest_word_touched);
     return 0;
 }

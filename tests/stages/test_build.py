@@ -13,7 +13,7 @@ import yaml
 
 from stages import build
 from stages.core.errors import ArtifactError, ToolchainError
-from tests.core.device.boards import EMULATED, FIRMWARE, ROOT, need_tools, write_generated
+from tests.core.device.boards import BUILD, EMULATED, FIRMWARE, ROOT, need_tools, write_generated
 from tests.kernels.random_networks import preprocess_contract, random_graph
 
 BOARDS = ["native", *EMULATED]
@@ -45,7 +45,7 @@ def make_workspace(folder, boards):
         preprocess_contract(rng, 64, 1),
         model_sha256=hashlib.sha256(b"a model").hexdigest(),
     )
-    config = {"build": {"optimization": "O3"}, "board": {}, "seed": 1}
+    config = {"build": BUILD.model_dump(), "board": {}, "seed": 1}
     for name in boards:
         config["board"] |= yaml.safe_load((ROOT / "conf" / "board" / f"{name}.yaml").read_text(encoding="utf-8"))
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
@@ -58,11 +58,11 @@ def make_workspace(folder, boards):
     )
 
 
-def test_every_board_gets_both_images_and_a_record(paths):
+def test_every_board_gets_its_images_and_a_record(paths):
     closing_line = build.main(paths)
     assert closing_line.startswith("build: 3 boards, flash/RAM bytes of the app: mps2_an386 ")
     for name in BOARDS:
-        assert {path.name for path in (paths.out / name).iterdir()} == {"app.elf", "harness.elf"}
+        assert {path.name for path in (paths.out / name).iterdir()} == {"app.elf", "forward.elf", "harness.elf"}
     sizes = json.loads((paths.out / "size.json").read_text())
     toolchain = json.loads((paths.out / "toolchain.json").read_text())
     assert sorted(sizes) == sorted(toolchain) == sorted(BOARDS)
@@ -79,7 +79,7 @@ def test_another_directory_gives_the_same_bytes(tmp_path):
         build.main(workspace)
         files = sorted(path for path in workspace.out.rglob("*") if path.is_file())
         outputs.append({str(path.relative_to(workspace.out)): path.read_bytes() for path in files})
-    assert len(outputs[0]) == 2 * len(BOARDS) + 2
+    assert len(outputs[0]) == 3 * len(BOARDS) + 2
     assert outputs[0] == outputs[1]
     assert not any(str(tmp_path).encode() in data for data in outputs[0].values())
 

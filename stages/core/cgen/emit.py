@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stages.core.cgen.literals import comment, identifier
 from stages.core.cgen.operators import kernel_call
+from stages.core.cgen.preprocess import contract_problems, preprocess_context
 from stages.core.errors import ArtifactError
 from stages.core.graph.ir import Graph, Op, Tensor
 from stages.core.plan import Plan
@@ -16,7 +17,7 @@ FILES = ("contract.h", "model.c", "model.h", "preprocess.c", "preprocess.h")
 
 
 def emit(
-    graph: Graph, plan: Plan, preprocess: Mapping[str, Any], *, threshold_code: int, model_sha256: str
+    graph: Graph, plan: Plan, preprocess: Mapping[str, Any], *, threshold_codes: Sequence[int], model_sha256: str
 ) -> dict[str, str]:
     """Generate the C files of one model.
 
@@ -27,8 +28,8 @@ def emit(
         Offsets for every tensor of the graph.
     preprocess : mapping
         The preprocess contract.
-    threshold_code : int
-        A window is anomalous if its output code is at least this, -128 to 128.
+    threshold_codes : sequence of int
+        Per output, the code from which a window is of its class or a more severe one, -128 to 128.
     model_sha256 : str
         Hash of the ONNX file that the graph came from, for the stamp.
 
@@ -44,7 +45,7 @@ def emit(
     OperatorError
         If an operation cannot be computed without overflow.
     """
-    _check_contract(graph, preprocess, threshold_code)
+    _check_contract(graph, preprocess, threshold_codes)
     tensors = {t.name: _tensor(t, i, plan) for i, t in enumerate([graph.input, *(op.output for op in graph.ops)])}
     ops = [_op(op, i, tensors) for i, op in enumerate(graph.ops)]
     context = {
@@ -57,8 +58,8 @@ def emit(
         "input_bytes": graph.input.n_bytes,
         "output_bytes": graph.output.n_bytes,
         "arena_bytes": plan.arena_bytes,
-        "threshold_code": threshold_code,
-        **_preprocess(preprocess),
+        "threshold_codes": list(threshold_codes),
+        **preprocess_context(preprocess),
     }
     templates = environment(__package__)
     templates.filters["comment"] = comment
@@ -94,38 +95,13 @@ def _op(op: Op, index: int, tensors: Mapping[str, dict[str, Any]]) -> dict[str, 
     }
 
 
-def _preprocess(contract: Mapping[str, Any]) -> dict[str, Any]:
-    remove_mean = contract["dc"] == "window_mean"
-    # A mean of int16 values is an int16 value, so x - mean spans twice the range of x.
-    span = 65535 if remove_mean else 32768
-    return {
-        "sample_rate_hz": contract["sample_rate_hz"],
-        "window": contract["window"],
-        "window_log2": int(contract["window"]).bit_length() - 1,
-        "hop": contract["hop"],
-        "channels": contract["channels"],
-        "preprocess_id": contract["preprocess_id"],
-        "remove_mean": remove_mean,
-        "scale": [{**channel, "reach": span + abs(channel["offset"])} for channel in contract["scale"]],
-    }
-
-
-def _check_contract(graph: Graph, contract: Mapping[str, Any], threshold_code: int) -> None:
-    window, channels = contract["window"], len(contract["channels"])
-    problems = []
-    if (graph.input.length, graph.input.channels) != (window, channels):
-        problems.append(
-            f"the network reads {graph.input.length} samples of {graph.input.channels} channels and the preprocessing "
-            f"gives {window} of {channels}"
-        )
-    if len(contract["scale"]) != channels:
-        problems.append(f"there are {channels} channels and {len(contract['scale'])} scales")
-    if contract["dc"] not in ("none", "window_mean"):
-        problems.append(f"dc is {contract['dc']!r}, neither 'none' nor 'window_mean'")
-    if contract["dc"] == "window_mean" and window & (window - 1):
-        problems.append(f"the window mean of {window} samples is not a shift")
-    if not -128 <= threshold_code <= 128:
-        problems.append(f"the threshold code is {threshold_code}, outside -128 to 128")
+def _check_contract(graph: Graph, contract: Mapping[str, Any], threshold_codes: Sequence[int]) -> None:
+    problems = contract_problems(contract, graph.input.length, graph.input.channels)
+    outputs = graph.output.length * graph.output.channels
+    if len(threshold_codes) != outputs:
+        problems.append(f"the network has {outputs} outputs and there are {len(threshold_codes)} threshold codes")
+    if not all(-128 <= code <= 128 for code in threshold_codes):
+        problems.append(f"the threshold codes are {list(threshold_codes)}, not all within -128 to 128")
     if problems:
         raise ArtifactError(
             found="; ".join(problems),

@@ -15,19 +15,23 @@ from stages.core.device.tools import require
 from stages.core.errors import ArtifactError, ToolchainError
 from stages.core.schema.build import NativeBoard, QemuBoard
 
-#: One decided window.
-RECORD = np.dtype(
-    [
-        ("sync", "u1"),
-        ("code", "i1"),
-        ("anomalous", "u1"),
-        ("arena_intact", "u1"),
-        ("windows", "<u4"),
-        ("anomalies", "<u4"),
-        ("dropped_frames", "<u4"),
-    ]
-)
 SYNC = 0xA5
+
+
+def record_type(outputs: int) -> np.dtype[np.void]:
+    """Return the layout of one decided window, for a network of so many outputs."""
+    return np.dtype(
+        [
+            ("sync", "u1"),
+            ("class", "u1"),
+            ("arena_intact", "u1"),
+            ("outputs", "u1"),
+            ("windows", "<u4"),
+            ("anomalies", "<u4"),
+            ("dropped_frames", "<u4"),
+            ("codes", "i1", (outputs,)),
+        ]
+    )
 
 
 def stream(
@@ -36,6 +40,7 @@ def stream(
     board: NativeBoard | QemuBoard,
     samples: NDArray[np.int16],
     n_windows: int,
+    outputs: int,
     *,
     timeout_s: float,
 ) -> NDArray[np.void]:
@@ -51,12 +56,14 @@ def stream(
     samples : ndarray of int16, shape (frames, channels)
     n_windows : int
         Records to wait for; an emulated app never ends by itself.
+    outputs : int
+        Of the network.
     timeout_s : float
         Of real time.
 
     Returns
     -------
-    ndarray of RECORD, shape (n_windows,)
+    ndarray of `record_type`, shape (n_windows,)
 
     Raises
     ------
@@ -65,6 +72,7 @@ def stream(
     ArtifactError
         If what it sends are not records.
     """
+    layout = record_type(outputs)
     command: list[str | Path] = [app.resolve()]
     if board.kind == "qemu":
         command = [*qemu_command(board, app), "-serial", "stdio"]
@@ -74,22 +82,22 @@ def stream(
             [program, *map(str, command[1:])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as process
     ):
-        data = _exchange(process, samples.astype("<i2").tobytes(), n_windows * RECORD.itemsize, timeout_s)
-    if len(data) < n_windows * RECORD.itemsize:
+        data = _exchange(process, samples.astype("<i2").tobytes(), n_windows * layout.itemsize, timeout_s)
+    if len(data) < n_windows * layout.itemsize:
         raise ToolchainError(
-            found=f"{len(data) // RECORD.itemsize} records came within {timeout_s:g} s",
+            found=f"{len(data) // layout.itemsize} records came within {timeout_s:g} s",
             where=f"board {name}, image {app}",
             expected=f"{n_windows} records for {len(samples)} frames",
             remedy="Look at the window and the hop in the configuration, or raise the time limit",
         )
-    return _decode(data, f"board {name}, image {app}")
+    return _decode(data, layout, f"board {name}, image {app}")
 
 
-def _decode(data: bytes, where: str) -> NDArray[np.void]:
-    records = np.frombuffer(data, RECORD)
-    if not (records["sync"] == SYNC).all():
+def _decode(data: bytes, layout: np.dtype[np.void], where: str) -> NDArray[np.void]:
+    records = np.frombuffer(data, layout)
+    if not ((records["sync"] == SYNC) & (records["outputs"] == layout["codes"].shape[0])).all():
         raise ArtifactError(
-            found="a record does not begin with the sync byte",
+            found="a record does not begin with the sync byte, or has another number of outputs",
             where=where,
             expected="the records that firmware/app/app.h describes",
             remedy="Build the image again with `dvc repro build`",

@@ -10,6 +10,7 @@ from pathlib import Path
 from stages.core.device.tools import call, require
 from stages.core.errors import ConfigError, ToolchainError
 from stages.core.schema.build import Build, NativeBoard, QemuBoard
+from stages.core.schema.thousandths import thousandths
 
 #: Options of a compiler command that say where things are, not how they are compiled.
 _PATH_OPTIONS = ("-I", "-ffile-prefix-map", "-MD", "-MT", "-MF", "-o", "-c")
@@ -22,17 +23,21 @@ class Images:
 
     Attributes
     ----------
-    app, harness : Path
-        ELF files.
-    app_map : Path
-        The linker's map of `app`.
+    app, forward : Path
+        ELF files for production: the product, and the recorder of raw counts.
+    harness : Path
+        ELF file for tests.
+    app_map, forward_map : Path
+        The linker's maps.
     toolchain : dict
         Versions and flags, for the record.
     """
 
     app: Path
+    forward: Path
     harness: Path
     app_map: Path
+    forward_map: Path
     toolchain: dict[str, str | list[str]]
 
 
@@ -46,7 +51,7 @@ def build_firmware(
     *,
     sanitize: bool = False,
 ) -> Images:
-    """Configure and build both images of one board.
+    """Configure and build the images of one board.
 
     Parameters
     ----------
@@ -82,8 +87,10 @@ def build_firmware(
     call(["ninja", "-C", scratch, "-j", "2"], name)
     return Images(
         app=scratch / "app.elf",
+        forward=scratch / "forward.elf",
         harness=scratch / "harness.elf",
         app_map=scratch / "app.map",
+        forward_map=scratch / "forward.map",
         toolchain={
             "cmake": _first_line("cmake", name),
             "compiler": _first_line(compiler, name),
@@ -103,6 +110,10 @@ def _defines(
         "TG_BOARD": name,
         "TG_GENERATED": str(generated.resolve()),
         "TG_OPTIMIZE": f"-{build.optimization}",
+        "TG_FORWARD_CHANNELS": str(build.forward.channels),
+        "TG_FORWARD_FRAME_SAMPLES": str(build.forward.frame_samples),
+        "TG_FORWARD_SAMPLE_RATE_MILLIHZ": str(thousandths(build.forward.sample_rate_hz)),
+        "TG_FORWARD_COUNTS_PER_UNIT_MILLI": str(thousandths(build.forward.counts_per_unit)),
     }
     if board.kind == "native":
         return {**defines, "CMAKE_C_COMPILER": compiler}

@@ -86,7 +86,7 @@ class Expected:
     samples : ndarray of int16, shape (windows, length, channels)
     codes : ndarray of int8, shape (windows, length, channels)
         The preprocessed windows.
-    outputs : ndarray of int8, shape (windows,)
+    outputs : ndarray of int8, shape (windows, outputs)
         Score codes of the reference runtime.
     """
 
@@ -144,7 +144,7 @@ def prove(device: Device, expected: Expected, repeats: int) -> tuple[list[Agreem
     agreements = [
         _agreement(f"{device.name}: input codes", formula.codes_hash, result.codes_hash),
         _agreement(f"{device.name}: every tensor", formula.tensors_hash, result.tensors_hash),
-        compare_outputs(f"{device.name}: score code", expected.outputs, result.outputs[:, 0]),
+        compare_outputs(f"{device.name}: score code", expected.outputs, result.outputs),
     ]
     for agreement in agreements:
         if agreement.first is not None:
@@ -161,7 +161,7 @@ def locate(device: Device, expected: Expected, row: int) -> str | None:
 
 @dataclass(frozen=True)
 class _Interpreted:
-    """What the formula gives for each window: score code, hash of the input, hash of all other tensors in order."""
+    """What the formula gives for each window: score codes, hash of the input, hash of all other tensors in order."""
 
     outputs: NDArray[np.int8]
     codes_hash: NDArray[np.uint32]
@@ -174,7 +174,7 @@ def _interpret(expected: Expected) -> _Interpreted:
     for start in range(0, len(expected.codes), _BLOCK_WINDOWS):
         tensors = execute_reference(expected.graph, expected.codes[start : start + _BLOCK_WINDOWS])
         first, *others = (tensor.reshape(len(tensor), -1) for tensor in tensors.values())
-        outputs = tensors[expected.graph.output.name].reshape(-1)
+        outputs = tensors[expected.graph.output.name].reshape(len(first), -1)
         blocks.append((outputs, fnv1a_rows(first), fnv1a_rows(np.concatenate(others, axis=1))))
     return _Interpreted(*(np.concatenate(column) for column in zip(*blocks, strict=True)))
 

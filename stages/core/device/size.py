@@ -27,7 +27,7 @@ COMPONENTS = {
 }
 
 _FROM_ARCHIVE = re.compile(r"^\S*/(lib\w+\.a)\((\S+)\)", re.MULTILINE)
-#: Members of newlib's libc.a that the app may use.
+#: Members of newlib's libc.a that an image for production may use.
 _ALLOWED = re.compile(r"libc?_a-mem(cpy|move|set)(-stub)?\.o")
 _INPUT_SECTION = re.compile(r"^ (\.[\w.$-]+|COMMON)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+) (\S.*)$", re.MULTILINE)
 _CONTENT = (".text", ".rodata", ".data", ".bss", ".vectors", "COMMON")
@@ -78,7 +78,7 @@ def measure(elf: Path, linker_map: Path) -> dict[str, Any]:
 
 
 def check_production(elf: Path, linker_map: Path, board: str) -> None:
-    """Make sure that the app has no heap, no stdio and no semihosting.
+    """Make sure that an image for production has no heap, no stdio and no semihosting.
 
     Raises
     ------
@@ -88,18 +88,18 @@ def check_production(elf: Path, linker_map: Path, board: str) -> None:
     archive_members = _FROM_ARCHIVE.findall(linker_map.read_text(encoding="utf-8"))
     foreign = sorted({m for archive, m in archive_members if archive == "libc.a" and not _ALLOWED.fullmatch(m)})
     if foreign:
-        raise _not_production(board, f"the app links {', '.join(foreign)} from libc")
+        raise _not_production(board, elf, f"it links {', '.join(foreign)} from libc")
     code = call(["arm-none-eabi-objdump", "-d", elf], board)
     if re.search(r"\bbkpt\s+(0x00ab|171)\b", code):
-        raise _not_production(board, "the app contains a semihosting trap (bkpt 0xab)")
+        raise _not_production(board, elf, "it contains a semihosting trap (bkpt 0xab)")
 
 
-def _not_production(board: str, found: str) -> ToolchainError:
+def _not_production(board: str, elf: Path, found: str) -> ToolchainError:
     return ToolchainError(
         found=found,
-        where=f"board {board}, app.elf",
+        where=f"board {board}, {elf.name}",
         expected="nothing from libc but memcpy, memmove and memset, and no semihosting",
-        remedy="Take it out of the sources that the app target links in firmware/CMakeLists.txt",
+        remedy=f"Take it out of the sources that {elf.stem} links in firmware/CMakeLists.txt",
     )
 
 

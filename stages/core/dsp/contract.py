@@ -1,41 +1,79 @@
 """The preprocess contract: one integer program from sensor counts to model codes.
 
-For a window ``x`` of int16 counts, per channel ``c``::
+For a window ``x`` of int16 counts, per channel, with ``L`` samples::
 
-    m = floor((sum(x) + L / 2) / L)          if dc is "window_mean", else 0;  L a power of two
-    v = x - m - offset[c]
-    q = sat8((v * multiplier[c] + 2**(shift[c] - 1)) >> shift[c])
+    m = floor((sum(x) + floor(L / 2)) / L)       if dc is "window_mean", else 0;  L a power of two
+    v = x - m
+    r = floor(sqrt(floor(sum(v**2) / L)))        only if normalised:  d = r + epsilon,
+    v = sign(v) floor((1024 |v| + floor(d / 2)) / d), limited to -(2**17 - 1) .. 2**17 - 1
 
-in int32: ``|v| < 2**17`` and ``multiplier < 2**13`` keep product and rounding term below 2**31. ``>>`` is an
-arithmetic shift (floor), so a half rounds towards plus infinity, here as in C.
+so that one RMS becomes 1024. The extractor then turns ``(L, channels)`` values into ``(frames, columns)`` features;
+"raw" leaves them as they are. Each code is made from one column, by an affine program or by a table::
+
+    q = sat8(((v - offset) * multiplier + 2**(shift - 1)) >> shift)
+    q = -128 + (number of breakpoints <= v)      255 breakpoints that never fall
+
+``|v| < 2**17`` throughout. ``>>`` is an arithmetic shift (floor), so a half rounds towards plus infinity, here as in C.
+The affine program is in int32: with ``|v - offset| < 2**17`` the multiplier is below ``2**13``, else below ``2**12``,
+and `shift` is at most 30, so product and rounding term stay below ``2**31``.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.artifacts import sha256_json
+from stages.core.dsp.extractors import Bands, Stats, column_names, extract, n_frames
+from stages.core.dsp.integers import isqrt
 
 MULTIPLIER_BITS = 13
 MAX_SHIFT = 30
+N_BREAKPOINTS = 255
+#: What one RMS becomes by normalisation.
+RMS_COUNTS = 1024
+#: No value between two steps of the program reaches this.
+VALUE_LIMIT = 2**17
 #: Real value of one model input code: the float model sees codes in -2 .. 1.984.
 INPUT_SCALE = 2.0**-6
 
+DC = Literal["none", "window_mean"]
+
 
 @dataclass(frozen=True)
-class ChannelScale:
-    """The affine part for one channel: ``q = (v * multiplier) / 2**shift`` after `offset` is taken away."""
+class Raw:
+    """No features: every sample of every channel is a value of its own."""
 
+    kind: ClassVar[Literal["raw"]] = "raw"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the extractor as the contract stores it."""
+        return {"kind": self.kind}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Raw:
+        """Rebuild it from its JSON form."""
+        del value
+        return cls()
+
+
+Extractor = Raw | Bands | Stats
+
+
+@dataclass(frozen=True)
+class Affine:
+    """``q = ((v - offset) * multiplier) / 2**shift``."""
+
+    kind: ClassVar[Literal["affine"]] = "affine"
     offset: int
     multiplier: int
     shift: int
 
     @classmethod
-    def from_real(cls, offset: int, codes_per_count: float) -> ChannelScale:
+    def from_real(cls, offset: int, codes_per_count: float, limit: int) -> Affine:
         """Find the multiplier with the most significant bits that fits.
 
         Parameters
@@ -44,13 +82,86 @@ class ChannelScale:
             Counts that become code 0.
         codes_per_count : float
             Positive slope.
+        limit : int
+            No value is larger in magnitude; below ``2**17``.
         """
-        shift = MULTIPLIER_BITS - int(np.floor(np.log2(codes_per_count))) - 1
+        bits = MULTIPLIER_BITS if limit + abs(offset) < VALUE_LIMIT else MULTIPLIER_BITS - 1
+        shift = bits - int(np.floor(np.log2(codes_per_count))) - 1
         shift = int(np.clip(shift, 1, MAX_SHIFT))
         multiplier = round(codes_per_count * 2.0**shift)
-        if multiplier >= 2**MULTIPLIER_BITS:
-            shift, multiplier = (shift - 1, multiplier // 2) if shift > 1 else (shift, 2**MULTIPLIER_BITS - 1)
+        if multiplier >= 2**bits:
+            shift, multiplier = (shift - 1, multiplier // 2) if shift > 1 else (shift, 2**bits - 1)
         return cls(offset, max(multiplier, 1), shift)
+
+    def codes(self, values: NDArray[np.int32]) -> NDArray[np.int8]:
+        """Apply the program to int32 values of any shape."""
+        scaled = (values - np.int32(self.offset)) * np.int32(self.multiplier)
+        rounded = (scaled + np.int32(1 << (self.shift - 1))) >> self.shift
+        return np.clip(rounded, -128, 127).astype(np.int8)
+
+    def edges(self) -> NDArray[np.int64]:
+        """Return the smallest value of each code from -127 to 127, shape (255,)."""
+        target = (np.arange(-127, 128, dtype=np.int64) << self.shift) - (1 << (self.shift - 1))
+        return -(-target // self.multiplier) + self.offset
+
+
+@dataclass(frozen=True)
+class Table:
+    """``q = -128 + (number of breakpoints <= v)``.
+
+    Attributes
+    ----------
+    breakpoints : tuple of int, length 255
+        Never falling: entry ``k`` is the smallest value of code ``k - 127``.
+    """
+
+    kind: ClassVar[Literal["table"]] = "table"
+    breakpoints: tuple[int, ...]
+
+    def codes(self, values: NDArray[np.int32]) -> NDArray[np.int8]:
+        """Apply the program to int32 values of any shape."""
+        reached = np.searchsorted(np.array(self.breakpoints, dtype=np.int32), values, side="right")
+        return (reached - 128).astype(np.int8)
+
+    def edges(self) -> NDArray[np.int64]:
+        """Return the smallest value of each code from -127 to 127, shape (255,)."""
+        return np.array(self.breakpoints, dtype=np.int64)
+
+
+Program = Affine | Table
+
+
+@dataclass(frozen=True)
+class Code:
+    """One code of a row of the model's input.
+
+    Attributes
+    ----------
+    name : str
+        The column's name; where a column gives two codes, with ``_fine`` and ``_coarse`` after it.
+    source : int
+        Column of the extractor's output.
+    program : Affine or Table
+    """
+
+    name: str
+    source: int
+    program: Program
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the code as the contract stores it."""
+        values = {
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self.program).items()
+        }
+        return {"name": self.name, "source": self.source, "program": {"kind": self.program.kind, **values}}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Code:
+        """Rebuild it from its JSON form."""
+        fields = {key: item for key, item in value["program"].items() if key != "kind"}
+        if value["program"]["kind"] == Table.kind:
+            return cls(value["name"], value["source"], Table(tuple(fields["breakpoints"])))
+        return cls(value["name"], value["source"], Affine(**fields))
 
 
 @dataclass(frozen=True)
@@ -65,28 +176,76 @@ class Preprocess:
     window, hop : int
         Samples per channel.
     dc : {"none", "window_mean"}
-    scale : tuple of ChannelScale
+    epsilon : int or None
+        Counts added to the RMS that windows are divided by; None does not normalise.
+    extractor : Raw, Bands or Stats
+    codes : tuple of Code
+        In the order of a row of the model's input. Empty until the scalers are fitted.
     """
 
     sample_rate_hz: float
     channels: tuple[str, ...]
     window: int
     hop: int
-    dc: Literal["none", "window_mean"]
-    scale: tuple[ChannelScale, ...]
+    dc: DC
+    epsilon: int | None
+    extractor: Extractor
+    codes: tuple[Code, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the extractor's columns."""
+        if isinstance(self.extractor, Raw):
+            return self.channels
+        return column_names(self.extractor, self.channels, self.sample_rate_hz)
+
+    @property
+    def frames(self) -> int:
+        """Rows that a window becomes."""
+        return self.window if isinstance(self.extractor, Raw) else n_frames(self.extractor, self.window)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the model's input: (frames, codes)."""
+        return self.frames, len(self.codes)
+
+    @property
+    def value_limit(self) -> int:
+        """No value that a code is made from is larger in magnitude."""
+        if self.epsilon is not None or not isinstance(self.extractor, Raw):
+            return VALUE_LIMIT - 1
+        # A mean of int16 values is an int16 value, so x - mean spans twice the range of x.
+        return 65535 if self.dc == "window_mean" else 32768
 
     def to_json(self) -> dict[str, Any]:
         """Return the contract as JSON, with the hash of its canonical form as ``preprocess_id``."""
-        body = asdict(self)
-        body["channels"], body["scale"] = list(self.channels), [asdict(scale) for scale in self.scale]
+        body = {
+            "sample_rate_hz": self.sample_rate_hz,
+            "channels": list(self.channels),
+            "window": self.window,
+            "hop": self.hop,
+            "dc": self.dc,
+            "normalise": None if self.epsilon is None else {"epsilon": self.epsilon},
+            "extractor": self.extractor.to_json(),
+            "codes": [code.to_json() for code in self.codes],
+            "shape": list(self.shape),
+        }
         return {**body, "preprocess_id": sha256_json(body)}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Preprocess:
-        """Rebuild the contract from its JSON form."""
-        fields = {key: item for key, item in value.items() if key != "preprocess_id"}
-        scale = tuple(ChannelScale(**item) for item in value["scale"])
-        return cls(**{**fields, "channels": tuple(value["channels"]), "scale": scale})
+        """Rebuild the contract from its JSON form; shape and identity follow from the rest."""
+        kinds: dict[str, type[Extractor]] = {kind.kind: kind for kind in (Raw, Bands, Stats)}
+        return cls(
+            sample_rate_hz=value["sample_rate_hz"],
+            channels=tuple(value["channels"]),
+            window=value["window"],
+            hop=value["hop"],
+            dc=value["dc"],
+            epsilon=value["normalise"] and value["normalise"]["epsilon"],
+            extractor=kinds[value["extractor"]["kind"]].from_json(value["extractor"]),
+            codes=tuple(Code.from_json(code) for code in value["codes"]),
+        )
 
 
 def remove_dc(windows: NDArray[np.int16], dc: str) -> NDArray[np.int32]:
@@ -108,6 +267,45 @@ def remove_dc(windows: NDArray[np.int16], dc: str) -> NDArray[np.int32]:
     return values - (values.sum(axis=1, keepdims=True, dtype=np.int32) + length // 2) // length
 
 
+def normalise(values: NDArray[np.int32], epsilon: int) -> NDArray[np.int32]:
+    """Divide each channel of each window by its RMS.
+
+    Parameters
+    ----------
+    values : ndarray of int32, shape (windows, length, channels)
+        ``|v| < 2**16``.
+    epsilon : int
+        Counts added to the RMS: quiet windows stay quiet.
+
+    Returns
+    -------
+    ndarray of int32, shape (windows, length, channels)
+        1024 is one RMS; ``|v| < 2**17``.
+    """
+    wide = values.astype(np.int64)
+    divisor = isqrt((wide * wide).sum(axis=1, keepdims=True) // values.shape[1]) + epsilon
+    magnitude = np.minimum((np.abs(wide) * RMS_COUNTS + divisor // 2) // divisor, VALUE_LIMIT - 1)
+    return np.where(wide < 0, -magnitude, magnitude).astype(np.int32)
+
+
+def values(contract: Preprocess, windows: NDArray[np.int16]) -> NDArray[np.int32]:
+    """Run the program up to the values that codes are made from.
+
+    Parameters
+    ----------
+    contract : Preprocess
+        Its codes are not read.
+    windows : ndarray of int16, shape (windows, length, channels)
+
+    Returns
+    -------
+    ndarray of int32, shape (windows, frames, columns)
+    """
+    centred = remove_dc(windows, contract.dc)
+    level = centred if contract.epsilon is None else normalise(centred, contract.epsilon)
+    return level if isinstance(contract.extractor, Raw) else extract(contract.extractor, level)
+
+
 def preprocess(contract: Preprocess, windows: NDArray[np.int16]) -> NDArray[np.int8]:
     """Run the integer program.
 
@@ -118,11 +316,7 @@ def preprocess(contract: Preprocess, windows: NDArray[np.int16]) -> NDArray[np.i
 
     Returns
     -------
-    ndarray of int8, shape (windows, length, channels)
+    ndarray of int8, shape (windows, frames, codes)
     """
-    offset = np.array([scale.offset for scale in contract.scale], dtype=np.int32)
-    multiplier = np.array([scale.multiplier for scale in contract.scale], dtype=np.int32)
-    shift = np.array([scale.shift for scale in contract.scale], dtype=np.int32)
-    values = remove_dc(windows, contract.dc) - offset
-    rounded = (values * multiplier + (1 << (shift - 1)).astype(np.int32)) >> shift
-    return np.clip(rounded, -128, 127).astype(np.int8)
+    features = values(contract, windows)
+    return np.stack([code.program.codes(features[:, :, code.source]) for code in contract.codes], axis=-1)

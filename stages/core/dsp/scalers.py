@@ -1,78 +1,178 @@
-"""Scalers: from the distribution of the training counts to the affine part of the preprocess contract.
+"""Scalers: from the distribution of a column's training values to the program that makes its codes.
 
-A scaler is a function of a channel's count histogram; add one here and to `stages/core/schema/features.py`.
+A scaler is a function of exact histograms; add one here and to `stages/core/schema/features.py`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stages.core.dsp.contract import ChannelScale
+from stages.core.dsp.contract import N_BREAKPOINTS, Affine, Code, Program, Table
+from stages.core.dsp.histogram import Histogram
 from stages.core.errors import RecordingError
-from stages.core.schema.features import RobustScaler
+from stages.core.schema.features import (
+    LogScaler,
+    MinmaxScaler,
+    PercentileScaler,
+    QuantileScaler,
+    RobustScaler,
+    Scaler,
+    TwoStageScaler,
+    ZscoreScaler,
+)
 
-#: Differences of two int16 values and a mean stay inside this range.
-_RANGE = 2**17
 _FULL_CODE = 127
+_QUARTILES = (0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True)
-class Histogram:
-    """How often each count occurs in a channel; exact, and of constant size however long the recordings.
+class Column:
+    """What a scaler may know of one column of the extractor's output.
 
     Attributes
     ----------
-    counts : ndarray of int64, shape (2**18,)
-        Occurrences of the values ``-2**17 .. 2**17 - 1``.
+    name : str
+    healthy : Histogram
+        Values in training windows of class 0.
+    events : Histogram
+        Values in training windows of every other class.
+    limit : int
+        No value is larger in magnitude, ever.
+    full_scale : int
+        Counts at the end of the sensor's range; read by two_stage alone.
     """
 
-    counts: NDArray[np.int64]
-
-    @classmethod
-    def empty(cls) -> Histogram:
-        """Return a histogram of nothing."""
-        return cls(np.zeros(2 * _RANGE, dtype=np.int64))
-
-    def add(self, values: NDArray[np.int32]) -> None:
-        """Count some values."""
-        self.counts[:] += np.bincount(values.ravel() + _RANGE, minlength=2 * _RANGE)
-
-    def quantile(self, fraction: float) -> int:
-        """Return the smallest value that at least `fraction` of the values do not exceed."""
-        cumulative = np.cumsum(self.counts)
-        return int(np.searchsorted(cumulative, fraction * cumulative[-1])) - _RANGE
+    name: str
+    healthy: Histogram
+    events: Histogram
+    limit: int
+    full_scale: int
 
 
-def fit_scaler(scaler: RobustScaler, histogram: Histogram, channel: str) -> ChannelScale:
-    """Fit one channel.
+def fit_codes(scaler: Scaler, columns: list[Column]) -> tuple[Code, ...]:
+    """Fit every column.
 
     Parameters
     ----------
-    scaler : RobustScaler
-    histogram : Histogram
-        Of healthy training windows, after the contract's DC removal.
-    channel : str
-        Named in an error.
+    scaler : Scaler
+        Section `features.scaler`.
+    columns : list of Column
+        In the order of the extractor's output.
+
+    Returns
+    -------
+    tuple of Code
+        One per column, or two beside each other with scaler two_stage.
 
     Raises
     ------
     RecordingError
-        If the healthy signal does not vary.
+        If the training values of a column do not vary.
     """
-    return robust(histogram, scaler.span_iqr, channel)
+    codes: list[Code] = []
+    for source, column in enumerate(columns):
+        if isinstance(scaler, TwoStageScaler):
+            codes.append(Code(f"{column.name}_fine", source, _fit(scaler.fine, column)))
+            codes.append(Code(f"{column.name}_coarse", source, _coarse(column)))
+        else:
+            codes.append(Code(column.name, source, _fit(scaler, column)))
+    return tuple(codes)
 
 
-def robust(histogram: Histogram, span_iqr: float, channel: str) -> ChannelScale:
+def _fit(scaler: Scaler, column: Column) -> Program:
+    match scaler:
+        case RobustScaler():
+            return _robust(column, scaler.span_iqr)
+        case MinmaxScaler():
+            both = column.healthy + column.events
+            return _between(column, both.low, both.high, "range")
+        case PercentileScaler():
+            low, high = (column.healthy.quantile(fraction) for fraction in (scaler.low, scaler.high))
+            return _between(column, low, high, f"range from quantile {scaler.low:g} to {scaler.high:g}")
+        case ZscoreScaler():
+            return _zscore(column, scaler.span_sigma)
+        case LogScaler():
+            return _log(column, scaler.knee_iqr)
+        case QuantileScaler():
+            return _quantile(column)
+        case _:
+            raise TypeError(f"{type(scaler).__name__} has no fit")
+
+
+def _robust(column: Column, span_iqr: float) -> Affine:
     """Centre on the median; let code 127 stand for `span_iqr` interquartile ranges."""
-    lower, median, upper = (histogram.quantile(fraction) for fraction in (0.25, 0.5, 0.75))
-    if upper == lower:
+    lower, median, upper = map(column.healthy.quantile, _QUARTILES)
+    _require_spread(upper - lower, "interquartile range", column)
+    return Affine.from_real(median, _FULL_CODE / (span_iqr * (upper - lower)), column.limit)
+
+
+def _between(column: Column, low: int, high: int, what: str) -> Affine:
+    """Give `low` the code -128 and `high` the code 127."""
+    _require_spread(high - low, what, column)
+    offset = round(low + (high - low) * 128 / 255)
+    return Affine.from_real(offset, 255 / (high - low), column.limit)
+
+
+def _zscore(column: Column, span_sigma: float) -> Affine:
+    """Centre on the mean; let code 127 stand for `span_sigma` standard deviations."""
+    mean, variance = mean_and_variance(column.healthy)
+    _require_spread(variance, "variance", column)
+    return Affine.from_real(round(mean), _FULL_CODE / (span_sigma * math.sqrt(variance)), column.limit)
+
+
+def mean_and_variance(histogram: Histogram) -> tuple[float, float]:
+    """Compute both from exact sums, so that the order of recordings cannot matter."""
+    occurring = np.flatnonzero(histogram.counts).tolist()
+    weights = [(int(histogram.counts[i]), i + histogram.low) for i in occurring]
+    n, s1, s2 = histogram.total, sum(w * v for w, v in weights), sum(w * v * v for w, v in weights)
+    return s1 / n, (n * s2 - s1 * s1) / (n * n)
+
+
+def _log(column: Column, knee_iqr: float) -> Table:
+    """Let code ``127 g(v - median) / g(largest)`` stand for v, with ``g(u) = sign(u) log(1 + |u| / knee)``.
+
+    Code k begins where the unrounded code is ``k - 1/2``: at ``|u| = knee ((1 + largest / knee)**|t| - 1)`` with
+    ``t = (k - 1/2) / 127``. Decimal arithmetic gives the same breakpoint on every machine.
+    """
+    lower, median, upper = map(column.healthy.quantile, _QUARTILES)
+    both = column.healthy + column.events
+    largest = max(both.high - median, median - both.low)
+    _require_spread(largest, "range", column)
+    knee = Decimal(knee_iqr) * max(upper - lower, 1)
+    growth = 1 + largest / knee
+    starts = []
+    for code in range(-127, 128):
+        t = Decimal(2 * code - 1) / (2 * _FULL_CODE)
+        distance = knee * (growth ** abs(t) - 1)
+        starts.append(math.ceil(median + (distance if t > 0 else -distance)))
+    return Table(tuple(starts))
+
+
+def _quantile(column: Column) -> Table:
+    """Let a value's code be its rank among all training values; equal values share the middle of their ranks."""
+    both = column.healthy + column.events
+    _require_spread(both.high - both.low, "range", column)
+    below = np.cumsum(both.counts) - both.counts
+    rank = np.where(both.counts > 0, (256 * (2 * below + both.counts)) // (2 * both.total), -1)
+    # Running maximum: a value that never occurred takes the rank of the next smaller one that did.
+    starts = np.searchsorted(np.maximum.accumulate(rank), np.arange(1, N_BREAKPOINTS + 1)) + both.low
+    return Table(tuple(starts.tolist()))
+
+
+def _coarse(column: Column) -> Affine:
+    """Let code 127 stand for the sensor's full scale, so that no impact within its range saturates."""
+    return Affine.from_real(0, _FULL_CODE / column.full_scale, column.limit)
+
+
+def _require_spread(spread: float, what: str, column: Column) -> None:
+    if not spread:
         raise RecordingError(
-            found="the healthy training signal has an interquartile range of 0 counts",
-            where=f"channel {channel!r}",
+            found=f"the training values that set the scale have a {what} of 0 counts",
+            where=f"channel {column.name!r}",
             expected="a signal that varies by at least one count",
-            remedy="Check the sensor's range and wiring, or leave the channel out",
+            remedy="Check the sensor's range and wiring, leave the channel out, or choose another features.scaler",
         )
-    return ChannelScale.from_real(median, _FULL_CODE / (span_iqr * (upper - lower)))

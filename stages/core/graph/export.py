@@ -126,9 +126,10 @@ class _Writer:
         self._write_input(self._graph.input[0].name)
         for node in self._graph.node:
             self._writers.get(node.op_type, self._other)(node)
-        outputs = [helper.make_tensor_value_info(SCORE, TensorProto.FLOAT, [1, 1])]
+        shape = self._source.shapes[self._graph.output[0].name]
+        outputs = [helper.make_tensor_value_info(SCORE, TensorProto.FLOAT, shape)]
         if any(SCORE_CODE in node.output for node in self._nodes):
-            outputs.insert(0, helper.make_tensor_value_info(SCORE_CODE, TensorProto.INT8, [1, 1]))
+            outputs.insert(0, helper.make_tensor_value_info(SCORE_CODE, TensorProto.INT8, shape))
         graph = helper.make_graph(
             self._nodes,
             "network",

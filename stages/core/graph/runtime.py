@@ -21,7 +21,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from stages.core.graph.export import INPUT, SCORE, SCORE_CODE
+from stages.core.graph.export import INPUT
 
 
 def reference_session(model: bytes, *, fused: bool = True) -> ort.InferenceSession:
@@ -64,30 +64,3 @@ def run(
     session = reference_session(model, fused=fused)
     results = [session.run(list(outputs), {INPUT: np.ascontiguousarray(window[None])}) for window in codes]
     return {name: np.concatenate(column) for name, column in zip(outputs, zip(*results, strict=True), strict=True)}
-
-
-def score_codes(model: bytes, codes: NDArray[np.int8], *, fused: bool = True) -> NDArray[np.int8]:
-    """Return what the device must return for each window: the int8 code of its score, shape (N,).
-
-    Parameters
-    ----------
-    model : bytes
-        A quantised model.
-    codes : ndarray of int8, shape (N, channels, length)
-    fused : bool
-        See `reference_session`.
-    """
-    return run(model, codes, [SCORE_CODE], fused=fused)[SCORE_CODE].reshape(-1)
-
-
-def scores(model: bytes, codes: NDArray[np.int8], *, fused: bool = True) -> NDArray[np.float32]:
-    """Return the score of each window as a logit, shape (N,), from a quantised or a float model.
-
-    Parameters
-    ----------
-    model : bytes
-    codes : ndarray of int8, shape (N, channels, length)
-    fused : bool
-        See `reference_session`.
-    """
-    return run(model, codes, [SCORE], fused=fused)[SCORE].reshape(-1)

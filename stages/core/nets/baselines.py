@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -31,7 +32,8 @@ def energy(codes: NDArray[np.int8]) -> NDArray[np.float64]:
 def describe(codes: NDArray[np.int8]) -> NDArray[np.float64]:
     """Return the usual hand-made features of each window, per channel.
 
-    Log mean square, crest factor, excess kurtosis and the log energies of 16 equal frequency bands.
+    Log mean square, crest factor, excess kurtosis and the log energies of 16 equal frequency bands; of windows
+    that are too short for those, the codes themselves.
 
     Parameters
     ----------
@@ -39,9 +41,32 @@ def describe(codes: NDArray[np.int8]) -> NDArray[np.float64]:
 
     Returns
     -------
-    ndarray of float64, shape (windows, 19 * channels)
+    ndarray of float64, shape (windows, 19 * channels) or (windows, length * channels)
     """
+    if codes.shape[1] < 2 * _BANDS:
+        return codes.reshape(len(codes), -1).astype(np.float64)
     return np.concatenate([_describe_block(block) for block in _blocks(codes)])
+
+
+def baseline_scores(codes: NDArray[np.int8], logistic: Sequence[Logistic]) -> dict[str, NDArray[np.float64]]:
+    """Score windows by every baseline.
+
+    Parameters
+    ----------
+    codes : ndarray of int8, shape (windows, length, channels)
+    logistic : sequence of Logistic
+        One per output of the network.
+
+    Returns
+    -------
+    dict of str to ndarray of float64, shape (windows, outputs)
+        ``energy`` is the same for every output.
+    """
+    described = describe(codes)
+    return {
+        "energy": np.repeat(energy(codes)[:, np.newaxis], len(logistic), axis=1),
+        "logistic": np.stack([each.score(described) for each in logistic], axis=1),
+    }
 
 
 def _blocks(codes: NDArray[np.int8]) -> list[NDArray[np.float64]]:

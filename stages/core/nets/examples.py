@@ -21,11 +21,28 @@ class Examples:
     codes : ndarray of int8, shape (windows, length, channels)
         May be memory-mapped; only batches are copied.
     labels : ndarray of int8, shape (windows,)
-        1 anomalous.
+        Class, in order of severity; 0 is normal.
+    outputs : int
+        Classes above the first.
     """
 
     codes: NDArray[np.int8]
     labels: NDArray[np.int8]
+    outputs: int
+
+    def inputs(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.int8]:
+        """Return the codes of some rows as training reads them in an epoch, shape (rows, channels, length)."""
+        del epoch  # the same in all
+        return self.planes[rows]
+
+    @property
+    def targets(self) -> NDArray[np.int8]:
+        """Whether each window is of class 1, 2, .. or a more severe one, shape (windows, outputs).
+
+        Ordered classes as a row of binary questions: E. Frank and M. Hall, "A simple approach to ordinal
+        classification", ECML 2001.
+        """
+        return (self.labels[:, np.newaxis] > np.arange(self.outputs)).astype(np.int8)
 
     @property
     def planes(self) -> NDArray[np.int8]:
@@ -33,15 +50,17 @@ class Examples:
         return self.codes.transpose(0, 2, 1)
 
 
-def load_examples(split: Path, features: Path, *parts: str) -> list[Examples]:
+def load_examples(split: Path, features: Path, outputs: int, *parts: str) -> list[Examples]:
     """Memory-map the codes and cut out parts of the split.
 
     Parameters
     ----------
     split, features : Path
         Output folders of those stages.
+    outputs : int
+        Classes above the first.
     *parts : str
-        Of ``train``, ``val`` and ``test``.
+        Of the split.
 
     Raises
     ------
@@ -51,7 +70,7 @@ def load_examples(split: Path, features: Path, *parts: str) -> list[Examples]:
     windows = read_windows(split / "windows.parquet")
     codes = _read_codes(features / "codes.npy", len(windows))
     labels = windows["label"].to_numpy(dtype=np.int8)
-    return [Examples(codes[rows], labels[rows]) for rows in (part_rows(windows, part) for part in parts)]
+    return [Examples(codes[rows], labels[rows], outputs) for rows in (part_rows(windows, part) for part in parts)]
 
 
 def _read_codes(path: Path, n_windows: int) -> NDArray[np.int8]:

@@ -28,12 +28,10 @@ def float_scores(module: nn.Module, codes: NDArray[np.int8], input_scale: float)
 
     Returns
     -------
-    ndarray of float32, shape (N,)
+    ndarray of float32, shape (N, outputs)
         Logits.
     """
-    scores = np.empty(len(codes), dtype=np.float32)
+    starts = range(0, len(codes), _BATCH)
     with torch.no_grad():
-        for start in range(0, len(codes), _BATCH):
-            batch = dequantise(codes[start : start + _BATCH], input_scale)
-            scores[start : start + _BATCH] = module(batch).reshape(-1).numpy()
-    return scores
+        logits = [module(dequantise(codes[start : start + _BATCH], input_scale)).numpy() for start in starts]
+    return np.concatenate(logits)

@@ -18,18 +18,26 @@ from stages.core.nets.inference import dequantise, float_scores
 from stages.core.schema.train import Train
 
 
-def batches(examples: Examples, batch_size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield shuffled batches of inputs and float labels; rows are read in file order within a batch."""
+def batches(
+    examples: Examples, batch_size: int, generator: torch.Generator, epoch: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield shuffled batches of inputs and float targets; rows are read in file order within a batch."""
     order = torch.randperm(len(examples.labels), generator=generator).numpy()
+    targets = examples.targets
     for start in range(0, len(order), batch_size):
         rows = np.sort(order[start : start + batch_size])
-        yield dequantise(examples.planes[rows], INPUT_SCALE), torch.from_numpy(examples.labels[rows].astype(np.float32))
+        yield dequantise(examples.inputs(rows, epoch), INPUT_SCALE), torch.from_numpy(targets[rows].astype(np.float32))
 
 
-def weighted_loss(labels: NDArray[np.int8]) -> nn.BCEWithLogitsLoss:
-    """Return binary cross-entropy in which both classes weigh the same."""
-    anomalous = float(labels.sum())
-    return nn.BCEWithLogitsLoss(pos_weight=torch.tensor((len(labels) - anomalous) / anomalous))
+def weighted_loss(targets: NDArray[np.int8]) -> nn.BCEWithLogitsLoss:
+    """Return binary cross-entropy in which both answers to each output's question weigh the same.
+
+    Parameters
+    ----------
+    targets : ndarray of int8, shape (windows, outputs)
+    """
+    positive = targets.sum(axis=0).astype(np.float64)
+    return nn.BCEWithLogitsLoss(pos_weight=torch.tensor((len(targets) - positive) / positive, dtype=torch.float32))
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ def fit(
     Parameters
     ----------
     model : nn.Module
-        Maps (batch, channels, length) to (batch, 1).
+        Maps (batch, channels, length) to (batch, outputs).
     train, val : Examples
     settings : Train
     generator : torch.Generator
@@ -68,16 +76,16 @@ def fit(
     TrainingError
         If the loss diverges.
     """
-    loss_of = weighted_loss(train.labels)
+    loss_of = weighted_loss(train.targets)
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs)
     best_loss, best_epoch = float("inf"), 0
     best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     for epoch in range(1, settings.epochs + 1):
-        train_loss = _train_epoch(model, batches(train, settings.batch_size, generator), loss_of, optimizer)
+        train_loss = _train_epoch(model, batches(train, settings.batch_size, generator, epoch), loss_of, optimizer)
         schedule.step()
         val_logits = torch.from_numpy(float_scores(model.eval(), val.planes, INPUT_SCALE))
-        val_loss = float(loss_of(val_logits, torch.from_numpy(val.labels.astype(np.float32))))
+        val_loss = float(loss_of(val_logits, torch.from_numpy(val.targets.astype(np.float32))))
         if not math.isfinite(val_loss):
             raise TrainingError(
                 found=f"the val loss is {val_loss} after epoch {epoch}",
@@ -103,9 +111,9 @@ def _train_epoch(
     """Run one pass and return the mean loss of its batches."""
     model.train()
     losses = []
-    for inputs, labels in data:
+    for inputs, targets in data:
         optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(model(inputs).reshape(-1), labels)
+        loss = loss_of(model(inputs), targets)
         loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))

@@ -1,4 +1,4 @@
-"""The float network: a depthwise-separable 1-D convolutional net that ends in one logit."""
+"""The float networks. Each ends in one logit per class above the first: of a window being of that class or worse."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from stages.core.errors import ArtifactError
+from stages.core.schema import model as spec
 from stages.core.schema.model import Layer, Model
 
 
@@ -41,24 +42,23 @@ class SeparableBlock(nn.Module):
 
 
 class DsCnn(nn.Module):
-    """Stem, separable blocks, global average pool, one logit.
+    """Stem, separable blocks, global average pool, head.
 
     Parameters
     ----------
-    spec : Model
-    channels : int
-        Input channels.
+    model : schema.model.DsCnn
+    channels, outputs : int
     """
 
-    def __init__(self, spec: Model, channels: int) -> None:
+    def __init__(self, model: spec.DsCnn, channels: int, outputs: int) -> None:
         super().__init__()
-        self.stem = ConvUnit(channels, spec.stem)
-        inputs = [spec.stem.channels, *(block.channels for block in spec.blocks)]
-        self.block = nn.ModuleList(SeparableBlock(n, block) for n, block in zip(inputs, spec.blocks, strict=False))
-        self.head = nn.Linear(inputs[-1], 1)
+        self.stem = ConvUnit(channels, model.stem)
+        inputs = [model.stem.channels, *(block.channels for block in model.blocks)]
+        self.block = nn.ModuleList(SeparableBlock(n, block) for n, block in zip(inputs, model.blocks, strict=False))
+        self.head = nn.Linear(inputs[-1], outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return one logit per window.
+        """Return the logits of each window.
 
         Parameters
         ----------
@@ -67,11 +67,36 @@ class DsCnn(nn.Module):
 
         Returns
         -------
-        Tensor of float32, shape (N, 1)
+        Tensor of float32, shape (N, outputs)
         """
         x = self.stem(x)  # [N, C, L]
         for block in self.block:
             x = block(x)
+        return self.head(x.mean(dim=2))
+
+
+class Mlp(nn.Module):
+    """Fully connected layers, written as 1x1 convolutions over frames, global average pool, head.
+
+    Parameters
+    ----------
+    model : schema.model.Mlp
+    channels, outputs : int
+    """
+
+    def __init__(self, model: spec.Mlp, channels: int, outputs: int) -> None:
+        super().__init__()
+        widths = [channels, *model.hidden]
+        self.hidden = nn.ModuleList(
+            ConvUnit(inputs, Layer(channels=width, kernel=1, stride=1))
+            for inputs, width in zip(widths, model.hidden, strict=False)
+        )
+        self.head = nn.Linear(widths[-1], outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits of each window, shape (N, outputs); x as for `DsCnn`."""
+        for unit in self.hidden:
+            x = unit(x)
         return self.head(x.mean(dim=2))
 
 
@@ -94,6 +119,6 @@ def load_weights(model: nn.Module, path: Path) -> None:
         ) from None
 
 
-def build_model(spec: Model, channels: int) -> DsCnn:
-    """Build the untrained network for so many input channels; its weights are drawn here, so seed torch first."""
-    return DsCnn(spec, channels)
+def build_model(model: Model, channels: int, outputs: int) -> nn.Module:
+    """Build the untrained network of a configuration; its weights are drawn here, so seed torch first."""
+    return DsCnn(model, channels, outputs) if isinstance(model, spec.DsCnn) else Mlp(model, channels, outputs)

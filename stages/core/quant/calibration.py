@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def choose_rows(labels: NDArray[np.int8], n_windows: int) -> NDArray[np.int64]:
-    """Choose as many healthy as anomalous windows, evenly spaced over the training windows of each class.
+    """Choose as many windows of each class, evenly spaced over the training windows of that class.
 
     The training windows are in session order, so this reaches every machine, state and condition.
 
@@ -21,7 +21,8 @@ def choose_rows(labels: NDArray[np.int8], n_windows: int) -> NDArray[np.int64]:
     ndarray of int64
         Sorted row numbers, at most `n_windows`, each once.
     """
-    chosen = [_even(np.flatnonzero(labels == label), n_windows // 2) for label in (0, 1)]
+    classes = np.unique(labels)
+    chosen = [_even(np.flatnonzero(labels == label), n_windows // len(classes)) for label in classes]
     return np.sort(np.concatenate(chosen))
 
 

@@ -85,11 +85,11 @@ def qat(
         The trained float network; it is copied, not changed.
     codes : ndarray of int8, shape (N, channels, length)
         Training windows; may be memory-mapped.
-    targets : ndarray of float32, shape (N,)
+    targets : ndarray of float32, shape (N, outputs)
     quant : QuantOptions
     training : QatOptions
     loss : callable
-        Takes logits and targets, both of shape (batch,), and returns a scalar.
+        Takes logits and targets, both of shape (batch, outputs), and returns a scalar.
     on_epoch : callable
         Called with the epoch, from 0, and its mean training loss.
 
@@ -152,7 +152,7 @@ def _step(
     model: GraphModule, optimizer: torch.optim.Optimizer, loss: Loss, inputs: torch.Tensor, targets: NDArray[np.float32]
 ) -> float:
     optimizer.zero_grad()
-    value = loss(model(inputs).reshape(-1), torch.from_numpy(np.asarray(targets, dtype=np.float32)))
+    value = loss(model(inputs), torch.from_numpy(np.asarray(targets, dtype=np.float32)))
     value.backward()
     optimizer.step()
     return float(value.detach())

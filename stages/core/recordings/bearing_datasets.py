@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,11 @@ from bearing_datasets.units import convert
 from numpy.typing import NDArray
 
 from stages.core.errors import ConfigError, RecordingError
-from stages.core.recordings.session import ANOMALOUS, HEALTHY, UNCERTAIN, Recording, SessionMeta, Span
-from stages.core.schema.capture import BearingDatasets, Conversion
+from stages.core.recordings.artefacts import values_by_class
+from stages.core.recordings.session import SessionMeta, Span
+from stages.core.recordings.source import Block, Recording
+from stages.core.schema.bearing_datasets import BearingDatasets, Conversion
+from stages.core.schema.labels import UNCERTAIN
 
 #: Columns that describe one signal or its storage, not the recording.
 _SIGNAL_COLUMNS = {
@@ -32,8 +37,10 @@ class DatasetSessions:
     Parameters
     ----------
     config : BearingDatasets
-    root : Path
-        Folder of the built sets.
+    classes : tuple of str
+        A healthy recording is of the first, an anomalous one of the last.
+    root : Path or None
+        Folder of the built sets, for where the configuration names none.
 
     Raises
     ------
@@ -44,25 +51,35 @@ class DatasetSessions:
         If a condition or template of the configuration does not fit the set's columns.
     """
 
-    def __init__(self, config: BearingDatasets, root: Path) -> None:
+    live = False
+
+    def __init__(self, config: BearingDatasets, classes: tuple[str, ...], root: Path | None) -> None:
         self._config = config
-        self._where = f"set {config.name!r} in {root}"
-        self._dataset = open_dataset(config, root)
-        signals = self._select(self._dataset.metadata())
-        self._check_signals(signals)
-        by_recording = signals.sort_values("recording_id", kind="stable").groupby("recording_id", sort=True)
-        self._rows = [rows.set_index("channel") for _, rows in by_recording]
+        self._arguments = (config, classes, root)
+        folder = _root(config, root)
+        self._where = f"set {config.name!r} in {folder}"
+        self._dataset = open_dataset(config, folder)
+        self._signals = self._select(self._dataset.metadata()).sort_values("recording_id", kind="stable")
+        starts = np.flatnonzero(~self._signals["recording_id"].duplicated()).tolist()
+        self._bounds = list(pairwise([*starts, len(self._signals)]))
+        self._labels = label_recordings(self._signals.iloc[starts].reset_index(drop=True), config, classes)
+        self._check_signals()
         self._check_channels()
-        recordings = pd.DataFrame([rows.iloc[0] for rows in self._rows]).reset_index(drop=True)
-        self._labels = label_recordings(recordings, config)
+
+    def __reduce__(self) -> tuple[Callable[..., DatasetSessions], tuple[Any, ...]]:
+        # The metadata of a large set takes longer to send than a recording takes to read.
+        return _reopen, self._arguments
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._bounds)
 
-    def __iter__(self) -> Iterator[Recording]:
-        for rows, label in zip(self._rows, self._labels, strict=True):
-            signal = self._read(rows)
-            yield Recording(self._meta(rows, label, len(signal)), signal)
+    def __getitem__(self, index: int) -> Recording:
+        rows = self._rows(index)
+        return Recording(self._meta(rows, self._labels[index]), lambda: iter([Block(self._read(rows))]))
+
+    def _rows(self, index: int) -> pd.DataFrame:
+        """One row per channel of a recording."""
+        return self._signals.iloc[slice(*self._bounds[index])].set_index("channel")
 
     def _select(self, metadata: pd.DataFrame) -> pd.DataFrame:
         if self._config.select is not None:
@@ -77,15 +94,16 @@ class DatasetSessions:
             )
         return selected
 
-    def _check_signals(self, signals: pd.DataFrame) -> None:
-        rates = signals.groupby("fs")["recording_id"].nunique()
-        if len(rates) > 1:
-            counts = ", ".join(f"{rate:g} Hz ({count} recordings)" for rate, count in rates.items())
+    def _check_signals(self) -> None:
+        signals, labels = self._signals, np.repeat(self._labels, [stop - start for start, stop in self._bounds])
+        rates = signals.assign(label=labels).drop_duplicates(["recording_id", "fs"])
+        if rates["fs"].nunique() > 1:
+            by_class = values_by_class([f"{rate:g} Hz" for rate in rates["fs"]], rates["label"])
             raise RecordingError(
-                found=f"the selection mixes sample rates: {counts}",
+                found=f"the selection mixes sample rates: {by_class}",
                 where=self._where,
                 expected="one sample rate, for a model would learn the rate instead of the fault",
-                remedy=f"Select one, for example capture.select: fs == {rates.index[0]:g}",
+                remedy=f"Select one, for example capture.select: fs == {rates['fs'].min():g}",
             )
         stored = sorted(set(signals["unit"])) if "unit" in signals else ["unknown"]
         if stored != [self._config.conversion.stored_unit]:
@@ -97,7 +115,7 @@ class DatasetSessions:
             )
 
     def _check_channels(self) -> None:
-        for rows in self._rows:
+        for rows in map(self._rows, range(len(self))):
             if sorted(rows.index) != sorted(self._config.channels):
                 raise RecordingError(
                     found=f"the selection gives it the channels {', '.join(sorted(rows.index))}",
@@ -134,7 +152,7 @@ class DatasetSessions:
             )
         return np.stack(channels, axis=1)
 
-    def _meta(self, rows: pd.DataFrame, label: str, n_samples: int) -> SessionMeta:
+    def _meta(self, rows: pd.DataFrame, label: str) -> SessionMeta:
         mapping, sensor = self._config.mapping, self._config.sensor
         row = rows.iloc[0].to_dict()
         return SessionMeta(
@@ -150,9 +168,28 @@ class DatasetSessions:
             device=sensor.device,
             firmware=sensor.firmware,
             mounting=sensor.mounting,
-            spans=(Span(0, n_samples, label),),
+            spans=(Span(0, -1, label),),
             notes={name: str(value) for name, value in sorted(row.items()) if name not in _SIGNAL_COLUMNS},
         )
+
+
+@lru_cache(maxsize=1)
+def _reopen(config: BearingDatasets, classes: tuple[str, ...], root: Path | None) -> DatasetSessions:
+    """Open a set once in each process."""
+    return DatasetSessions(config, classes, root)
+
+
+def _root(config: BearingDatasets, root: Path | None) -> Path:
+    if config.root is not None:
+        return Path(config.root)
+    if root is None:
+        raise RecordingError(
+            found="capture.root is null and the environment variable BEARING_DATASETS_ROOT is not set",
+            where=f"set {config.name!r}",
+            expected="the folder of the sets that the package bearing-datasets built",
+            remedy=f"Set BEARING_DATASETS_ROOT, or build the set: `bearing-datasets --root DIR build {config.name}`",
+        )
+    return root
 
 
 def open_dataset(config: BearingDatasets, root: Path) -> Any:
@@ -188,7 +225,7 @@ def open_dataset(config: BearingDatasets, root: Path) -> Any:
     return dataset
 
 
-def label_recordings(recordings: pd.DataFrame, config: BearingDatasets) -> list[str]:
+def label_recordings(recordings: pd.DataFrame, config: BearingDatasets, classes: tuple[str, ...]) -> list[str]:
     """Label each recording by the conditions of the mapping.
 
     Parameters
@@ -196,11 +233,12 @@ def label_recordings(recordings: pd.DataFrame, config: BearingDatasets) -> list[
     recordings : DataFrame
         One row per recording.
     config : BearingDatasets
+    classes : tuple of str
 
     Returns
     -------
     list of str
-        ``healthy``, ``anomalous``, or ``uncertain`` where neither condition holds.
+        The first class where `healthy` holds, the last where `anomalous` does, ``uncertain`` where neither does.
 
     Raises
     ------
@@ -217,7 +255,7 @@ def label_recordings(recordings: pd.DataFrame, config: BearingDatasets) -> list[
             expected="conditions that exclude each other",
             remedy="Narrow capture.mapping.healthy or capture.mapping.anomalous",
         )
-    return [str(label) for label in np.where(healthy, HEALTHY, np.where(anomalous, ANOMALOUS, UNCERTAIN))]
+    return [str(label) for label in np.where(healthy, classes[0], np.where(anomalous, classes[-1], UNCERTAIN))]
 
 
 def evaluate(table: pd.DataFrame, condition: str, key: str) -> NDArray[np.bool_]:

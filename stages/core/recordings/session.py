@@ -1,10 +1,12 @@
-"""A session: one contiguous recording of one physical unit, as integer counts in one Parquet file."""
+"""A session: one recording of one physical unit, as integer counts in one Parquet file."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from stages.core.errors import RecordingError
+from stages.core.artifacts import sha256_file
+from stages.core.errors import ArtifactError, RecordingError
 
-HEALTHY = "healthy"
-ANOMALOUS = "anomalous"
-UNCERTAIN = "uncertain"
-LABELS = (HEALTHY, ANOMALOUS, UNCERTAIN)
+Counts = NDArray[np.int16]
 
-_METADATA_KEY = b"tailgate.session"
+_METADATA_KEY = "tailgate.session"
+#: Part of the format: the same samples give the same bytes however a source cuts them into blocks.
 _ROW_GROUP_SAMPLES = 65_536
+#: Values in one array of `SessionFile.window_blocks`: 8 MiB.
+_BATCH_VALUES = 4 * 2**20
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,14 @@ class Span:
     start: int
     stop: int
     label: str
+
+
+@dataclass(frozen=True)
+class Gap:
+    """`missing` samples were lost just before sample `start`."""
+
+    start: int
+    missing: int
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,8 @@ class SessionMeta:
         Further facts of the source (severity, load, disturbances); never read by the pipeline.
     flags : dict of str to float
         Quality measures, filled in by `stages.core.recordings.quality`.
+    gaps : tuple of Gap
+        Where samples are missing, in order; a window never spans one.
     """
 
     session_id: str
@@ -80,70 +93,96 @@ class SessionMeta:
     spans: tuple[Span, ...]
     notes: dict[str, str] = field(default_factory=dict)
     flags: dict[str, float] = field(default_factory=dict)
+    gaps: tuple[Gap, ...] = ()
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> SessionMeta:
         """Rebuild the metadata from its JSON form."""
         spans = tuple(Span(**span) for span in value["spans"])
-        return cls(**{**value, "channels": tuple(value["channels"]), "spans": spans})
+        gaps = tuple(Gap(**gap) for gap in value["gaps"])
+        return cls(**{**value, "channels": tuple(value["channels"]), "spans": spans, "gaps": gaps})
 
 
-@dataclass(frozen=True)
-class Recording:
-    """What a source yields: metadata and the signal in physical units, not yet digitised.
-
-    Attributes
-    ----------
-    meta : SessionMeta
-    signal : ndarray of float64, shape (samples, channels)
-        In ``meta.unit``.
-    """
-
-    meta: SessionMeta
-    signal: NDArray[np.float64]
+def full_scale_counts(meta: SessionMeta) -> int:
+    """Return n, where the ADC yields ``-n .. n - 1``."""
+    return round(meta.full_scale * meta.counts_per_unit)
 
 
-def digitise(recording: Recording) -> NDArray[np.int16]:
+def digitise(signal: NDArray[np.float64], meta: SessionMeta) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
     """Convert a signal to counts as the sensor's ADC would: round half to even, then saturate at full scale.
 
     Parameters
     ----------
-    recording : Recording
-        Its ``meta`` gives gain and full scale.
+    signal : ndarray of float64, shape (samples, channels)
+        In ``meta.unit``.
+    meta : SessionMeta
+        Gives gain and full scale.
 
     Returns
     -------
-    ndarray of int16, shape (samples, channels)
-
-    Raises
-    ------
-    RecordingError
-        If a sample is NaN or infinite, or the recording has no samples.
+    counts : ndarray of int16, shape (samples, channels)
+        Zero where the signal has no finite value.
+    absent : ndarray of bool, shape (samples, channels)
+        True there.
     """
-    signal, meta = recording.signal, recording.meta
-    if signal.shape[0] == 0:
-        raise RecordingError(
-            found="the recording is empty",
-            where=f"session {meta.session_id}",
-            expected="at least one sample",
-            remedy="Remove the recording from the source, or record it again",
-        )
-    finite = np.isfinite(signal)
-    if not finite.all():
-        row, column = np.argwhere(~finite)[0]
-        raise RecordingError(
-            found=f"{int((~finite).sum())} of {signal.size} samples are NaN or infinite, "
-            f"the first at sample {row} of channel {meta.channels[column]!r}",
-            where=f"session {meta.session_id}",
-            expected="finite samples",
-            remedy="Repair the export of that recording, or leave the recording out of the source",
-        )
-    limit = round(meta.full_scale * meta.counts_per_unit)
-    return np.clip(np.rint(signal * meta.counts_per_unit), -limit, limit - 1).astype(np.int16)
+    absent = ~np.isfinite(signal)
+    limit = full_scale_counts(meta)
+    scaled = np.where(absent, 0.0, signal) * meta.counts_per_unit
+    return np.clip(np.rint(scaled), -limit, limit - 1).astype(np.int16), absent
 
 
-def write_session(path: Path, meta: SessionMeta, counts: NDArray[np.int16]) -> None:
-    """Write one session file; the same input gives the same bytes.
+class SessionWriter:
+    """Takes a session's counts in any portions; see `session_writer`."""
+
+    def __init__(self, file: pq.ParquetWriter, schema: pa.Schema) -> None:
+        self._file = file
+        self._schema = schema
+        self._waiting: list[Counts] = []
+        self._n_waiting = 0
+
+    def add(self, counts: Counts) -> None:
+        """Append counts, shape (samples, channels)."""
+        self._waiting.append(counts)
+        self._n_waiting += len(counts)
+        if self._n_waiting >= _ROW_GROUP_SAMPLES:
+            rows = np.concatenate(self._waiting)
+            whole = len(rows) - len(rows) % _ROW_GROUP_SAMPLES
+            self._write(rows[:whole])
+            self._waiting, self._n_waiting = [rows[whole:].copy()], len(rows) - whole
+
+    def close(self, meta: SessionMeta) -> None:
+        """Write what is left and the metadata."""
+        if self._waiting:
+            self._write(np.concatenate(self._waiting))
+        self._file.add_key_value_metadata({_METADATA_KEY: json.dumps(asdict(meta), sort_keys=True)})
+
+    def _write(self, rows: Counts) -> None:
+        columns = [pa.array(np.ascontiguousarray(column)) for column in rows.T]
+        table = pa.Table.from_arrays(columns, schema=self._schema)
+        self._file.write_table(table, row_group_size=_ROW_GROUP_SAMPLES)
+
+
+@contextmanager
+def session_writer(path: Path, channels: tuple[str, ...]) -> Iterator[SessionWriter]:
+    """Open a session file for writing; the same counts and metadata give the same bytes.
+
+    Parameters
+    ----------
+    path : Path
+    channels : tuple of str
+
+    Yields
+    ------
+    SessionWriter
+        To be closed with the metadata, or the file is not a session.
+    """
+    schema = pa.schema([pa.field(name, pa.int16(), nullable=False) for name in channels])
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=False) as file:
+        yield SessionWriter(file, schema)
+
+
+def write_session(path: Path, meta: SessionMeta, counts: Counts) -> None:
+    """Write one session file at once.
 
     Parameters
     ----------
@@ -151,53 +190,117 @@ def write_session(path: Path, meta: SessionMeta, counts: NDArray[np.int16]) -> N
     meta : SessionMeta
     counts : ndarray of int16, shape (samples, channels)
     """
-    text = json.dumps(asdict(meta), sort_keys=True)
-    fields = [pa.field(name, pa.int16(), nullable=False) for name in meta.channels]
-    schema = pa.schema(fields, metadata={_METADATA_KEY: text.encode()})
-    columns = [np.ascontiguousarray(counts[:, index]) for index in range(len(meta.channels))]
-    table = pa.Table.from_arrays([pa.array(column) for column in columns], schema=schema)
-    pq.write_table(table, path, row_group_size=_ROW_GROUP_SAMPLES, compression="zstd", use_dictionary=False)
+    with session_writer(path, meta.channels) as writer:
+        writer.add(counts)
+        writer.close(meta)
 
 
 class SessionFile:
-    """A stored session.
+    """A stored session. It is opened while it is read, and never kept open.
+
+    Every property and method raises `RecordingError` if the file is missing, truncated or not a session.
 
     Parameters
     ----------
     path : Path
-
-    Raises
-    ------
-    RecordingError
-        If the file is missing, truncated or not a session.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self._file = pq.ParquetFile(path)
-            metadata = self._file.schema_arrow.metadata or {}
-            self.meta = SessionMeta.from_json(json.loads(metadata[_METADATA_KEY]))
-        except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
-            raise self._unreadable(error) from None
+
+    @property
+    def meta(self) -> SessionMeta:
+        """What is known besides the samples."""
+        return self._footer[0]
 
     @property
     def n_samples(self) -> int:
         """Number of samples per channel."""
-        return int(self._file.metadata.num_rows)
+        return self._footer[1]
 
-    def counts(self) -> NDArray[np.int16]:
+    @cached_property
+    def _footer(self) -> tuple[SessionMeta, int]:
+        with self._open() as file:
+            metadata = file.metadata.metadata or {}
+            return SessionMeta.from_json(json.loads(metadata[_METADATA_KEY.encode()])), int(file.metadata.num_rows)
+
+    def counts(self) -> Counts:
         """Read the whole session, shape (samples, channels)."""
-        return np.concatenate(list(self.blocks()))
+        empty = np.zeros((0, len(self.meta.channels)), dtype=np.int16)
+        return np.concatenate([empty, *self.blocks()])
 
-    def blocks(self) -> Iterator[NDArray[np.int16]]:
-        """Iterate over row groups, each of shape (samples, channels)."""
-        for index in range(self._file.num_row_groups):
-            try:
-                table = self._file.read_row_group(index)
-            except (OSError, pa.ArrowException) as error:
-                raise self._unreadable(error) from None
-            yield np.stack([column.to_numpy() for column in table.columns], axis=1)
+    def blocks(self, first: int = 0) -> Iterator[Counts]:
+        """Iterate over row groups from the `first` on, each of shape (samples, channels)."""
+        with self._open() as file:
+            for index in range(first, file.num_row_groups):
+                table = file.read_row_group(index)
+                yield np.stack([column.to_numpy() for column in table.columns], axis=1)
+
+    def window_blocks(self, starts: NDArray[np.int64], length: int) -> Iterator[tuple[NDArray[np.int64], Counts]]:
+        """Cut windows from the session, which is never in memory as a whole.
+
+        Parameters
+        ----------
+        starts : ndarray of int64, shape (windows,)
+            In any order.
+        length : int
+
+        Yields
+        ------
+        positions : ndarray of int64, shape (some windows,)
+            Where in `starts` these windows stand; every position comes once.
+        counts : ndarray of int16, shape (some windows, length, channels)
+
+        Raises
+        ------
+        RecordingError
+            Also if a window reaches past the end of the session.
+        """
+        order = np.argsort(starts, kind="stable")
+        ascending, done = starts[order], 0
+        first_group = int(starts.min(initial=self.n_samples)) // _ROW_GROUP_SAMPLES
+        offset = first_group * _ROW_GROUP_SAMPLES
+        per_batch = max(1, _BATCH_VALUES // (length * len(self.meta.channels)))
+        rows = np.zeros((0, len(self.meta.channels)), dtype=np.int16)
+        for block in self.blocks(first_group) if len(starts) else ():
+            rows = np.concatenate([rows, block])
+            ready = int(np.searchsorted(ascending, offset + len(rows) - length, side="right"))
+            for first in range(done, ready, per_batch):
+                positions = order[first : min(first + per_batch, ready)]
+                view = np.lib.stride_tricks.sliding_window_view(rows, length, axis=0)
+                yield positions, view[starts[positions] - offset].transpose(0, 2, 1)
+            done = ready
+            if done == len(starts):
+                return
+            passed = min(int(ascending[done]) - offset, len(rows))
+            rows, offset = rows[passed:], offset + passed
+        if len(starts):
+            raise self._unreadable(ValueError(f"it has {self.n_samples} samples, a window starts at {ascending[-1]}"))
+
+    def verify(self, sha256: str) -> None:
+        """Compare the file's bytes with the hash that `dataset.json` lists.
+
+        Raises
+        ------
+        ArtifactError
+            If they differ.
+        """
+        found = sha256_file(self.path)
+        if found != sha256:
+            raise ArtifactError(
+                found=f"its SHA-256 is {found}",
+                where=str(self.path),
+                expected=f"{sha256}, as dataset.json lists it",
+                remedy="The file was changed after `capture` wrote it: run `dvc repro --force capture`",
+            )
+
+    @contextmanager
+    def _open(self) -> Iterator[pq.ParquetFile]:
+        try:
+            with pq.ParquetFile(self.path) as file:
+                yield file
+        except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
+            raise self._unreadable(error) from None
 
     def _unreadable(self, error: Exception) -> RecordingError:
         return RecordingError(

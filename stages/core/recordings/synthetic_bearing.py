@@ -22,7 +22,6 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -30,8 +29,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from stages.core.recordings.session import ANOMALOUS, HEALTHY, UNCERTAIN, Recording, SessionMeta, Span
-from stages.core.schema.capture import Bearing, Disturbances, Faults, Machines, SyntheticBearing
+from stages.core.recordings.session import SessionMeta, Span
+from stages.core.recordings.source import Block, Recording
+from stages.core.schema.labels import UNCERTAIN
+from stages.core.schema.synthetic_bearing import Bearing, Disturbances, Faults, Machines, SyntheticBearing
 from stages.core.seeds import derive_seed
 
 Signal = NDArray[np.float64]
@@ -43,6 +44,8 @@ _LEVEL_LOAD_EXPONENT = 0.5
 _DIFFUSE_SHARE = 0.5
 #: Below this share of the nominal speed a damaged bearing may look like a healthy one.
 _UNCERTAIN_SPEED_SHARE = 0.3
+#: State of a bearing without a defect.
+_SOUND = "healthy"
 _GOLDEN_RATIO = 0.6180339887498949
 #: Load-deflection exponent of point contact (balls).
 _POINT_CONTACT_EXPONENT = 1.5
@@ -73,7 +76,7 @@ def fault_orders(bearing: Bearing) -> FaultOrders:
 
 @dataclass(frozen=True)
 class Machine:
-    """The constants of one machine; see `stages.core.schema.capture.Machines`."""
+    """The constants of one machine; see `stages.core.schema.synthetic_bearing.Machines`."""
 
     bearing: Bearing
     gain: float
@@ -118,21 +121,30 @@ class SyntheticSessions:
     config : SyntheticBearing
     seed : int
         Session k depends on it and on k, never on how many sessions there are.
+    classes : tuple of str
+        A healthy bearing is of the first, a damaged one of the last.
     """
 
-    def __init__(self, config: SyntheticBearing, seed: int) -> None:
+    live = False
+
+    def __init__(self, config: SyntheticBearing, seed: int, classes: tuple[str, ...]) -> None:
         self._config = config
         self._seed = seed
+        self._classes = classes
 
     def __len__(self) -> int:
         return self._config.sessions
 
-    def __iter__(self) -> Iterator[Recording]:
-        for index in range(len(self)):
-            yield make_session(self._config, self._seed, index)
+    def __getitem__(self, index: int) -> Recording:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        config, seed = self._config, self._seed
+        plan = plan_session(config, seed, index)
+        meta = _meta(config, plan, index, _spans(config, plan, seed, index, self._classes))
+        return Recording(meta, lambda: iter([Block(make_signal(config, seed, index))]))
 
 
-def make_session(config: SyntheticBearing, seed: int, index: int) -> Recording:
+def make_signal(config: SyntheticBearing, seed: int, index: int) -> Signal:
     """Simulate session `index`.
 
     Parameters
@@ -143,8 +155,8 @@ def make_session(config: SyntheticBearing, seed: int, index: int) -> Recording:
 
     Returns
     -------
-    Recording
-        One channel, in g.
+    ndarray of float64, shape (samples, 1)
+        In g.
     """
     plan = plan_session(config, seed, index)
     machine = draw_machine(config.machines, seed, plan.machine)
@@ -156,7 +168,7 @@ def make_session(config: SyntheticBearing, seed: int, index: int) -> Recording:
     signal += _fault(plan, machine, motion, config.faults, rate, rngs["fault"])
     signal += _disturbance(plan, machine, motion, config.disturbances, rate, rngs["disturbance"])
     signal += machine.noise_floor_g * rngs["noise"].standard_normal(len(signal))
-    return Recording(_meta(config, plan, machine, motion, index), signal[:, np.newaxis])
+    return signal[:, np.newaxis]
 
 
 def plan_session(config: SyntheticBearing, seed: int, index: int) -> Plan:
@@ -182,7 +194,7 @@ def plan_session(config: SyntheticBearing, seed: int, index: int) -> Plan:
     nominal_rpm, load = points[(machine + pair) % len(points)]
     return Plan(
         machine=machine,
-        state=HEALTHY if healthy else config.faults.states[(machine + 2 * pair) % len(config.faults.states)],
+        state=_SOUND if healthy else config.faults.states[(machine + 2 * pair) % len(config.faults.states)],
         severity=0.0 if healthy else severity,
         nominal_rpm=nominal_rpm,
         rpm=nominal_rpm * rpm_factor,
@@ -199,7 +211,7 @@ def draw_machine(machines: Machines, seed: int, index: int) -> Machine:
     # The first order is unbalance; the others (misalignment, looseness) are some fraction of it that falls off.
     shares = np.where(orders == 1, 1.0, rng.uniform(0.1, 0.8, len(orders)) / orders)
     return Machine(
-        bearing=machines.bearings[index % len(machines.bearings)],
+        bearing=_bearing(machines, index),
         gain=gain,
         resonance_hz=rng.uniform(*machines.resonance_hz),
         damping=rng.uniform(*machines.damping),
@@ -211,6 +223,10 @@ def draw_machine(machines: Machines, seed: int, index: int) -> Machine:
         static_g=float(np.cos(np.radians(rng.uniform(*machines.tilt_deg)))) + rng.uniform(*machines.offset_g),
         load_zone=rng.uniform(*machines.load_zone),
     )
+
+
+def _bearing(machines: Machines, index: int) -> Bearing:
+    return machines.bearings[index % len(machines.bearings)]
 
 
 def _motion(config: SyntheticBearing, plan: Plan, machine: Machine, rng: np.random.Generator) -> Motion:
@@ -248,7 +264,7 @@ def _fault(
     plan: Plan, machine: Machine, motion: Motion, faults: Faults, rate_hz: float, rng: np.random.Generator
 ) -> Signal:
     """The impulse train of a localised defect; zero for a healthy bearing."""
-    if plan.state == HEALTHY:
+    if plan.state == _SOUND:
         return np.zeros(len(motion.turns))
     orders = fault_orders(machine.bearing)
     # A ball strikes both races once per turn of its own, hence twice its spin frequency.
@@ -378,8 +394,8 @@ def _resonant_noise(machine: Machine, rate_hz: float, white: Signal) -> Signal:
     return np.asarray(lfilter([1.0], denominator, white) / np.sqrt(power))
 
 
-def _meta(config: SyntheticBearing, plan: Plan, machine: Machine, motion: Motion, index: int) -> SessionMeta:
-    sensor, orders = config.sensor, fault_orders(machine.bearing)
+def _meta(config: SyntheticBearing, plan: Plan, index: int, spans: tuple[Span, ...]) -> SessionMeta:
+    sensor, orders = config.sensor, fault_orders(_bearing(config.machines, plan.machine))
     return SessionMeta(
         session_id=f"s{index:04d}",
         group_id=f"machine_{plan.machine:02d}",
@@ -393,7 +409,7 @@ def _meta(config: SyntheticBearing, plan: Plan, machine: Machine, motion: Motion
         device=sensor.device,
         firmware=sensor.firmware,
         mounting=sensor.mounting,
-        spans=label_spans(plan, motion.speed_hz),
+        spans=spans,
         notes={
             "severity": f"{plan.severity:.6g}",
             "disturbance": plan.disturbance,
@@ -403,24 +419,32 @@ def _meta(config: SyntheticBearing, plan: Plan, machine: Machine, motion: Motion
     )
 
 
-def label_spans(plan: Plan, speed_hz: Signal) -> tuple[Span, ...]:
-    """Label a session: a damaged bearing near standstill is uncertain, for nothing strikes the defect there.
+def _spans(config: SyntheticBearing, plan: Plan, seed: int, index: int, classes: tuple[str, ...]) -> tuple[Span, ...]:
+    """Label session `index`; its motion is worked out only where the label depends on it."""
+    if plan.state == _SOUND or plan.disturbance not in ("start", "stop"):
+        return (Span(0, -1, classes[0] if plan.state == _SOUND else classes[-1]),)
+    machine = draw_machine(config.machines, seed, plan.machine)
+    motion = _motion(config, plan, machine, _rng(seed, "session", index, "motion"))
+    return label_spans(plan, motion.speed_hz, classes)
+
+
+def label_spans(plan: Plan, speed_hz: Signal, classes: tuple[str, ...]) -> tuple[Span, ...]:
+    """Label a damaged bearing: near standstill it is uncertain, for nothing strikes the defect there.
 
     Parameters
     ----------
     plan : Plan
     speed_hz : ndarray of float64, shape (samples,)
+    classes : tuple of str
 
     Returns
     -------
     tuple of Span
         Covering all samples.
     """
-    if plan.state == HEALTHY:
-        return (Span(0, len(speed_hz), HEALTHY),)
     turning = speed_hz >= _UNCERTAIN_SPEED_SHARE * plan.rpm / 60
     edges = [0, *(np.flatnonzero(turning[1:] != turning[:-1]) + 1).tolist(), len(turning)]
-    return tuple(Span(start, stop, ANOMALOUS if turning[start] else UNCERTAIN) for start, stop in pairwise(edges))
+    return tuple(Span(start, stop, classes[-1] if turning[start] else UNCERTAIN) for start, stop in pairwise(edges))
 
 
 def _log_uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:

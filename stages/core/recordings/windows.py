@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,39 +11,66 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from stages.core.errors import ArtifactError
-from stages.core.recordings.session import ANOMALOUS, HEALTHY, LABELS, SessionFile, Span
+from stages.core.recordings.session import Gap, Span
+from stages.core.schema.labels import Labels
+from stages.core.schema.window import Window
 
 PARTS = ("train", "val", "test")
-_MIN_OVERLAP = 0.5
+#: Whole groups that a split which leaks sets aside, to show beside it what it is worth.
+UNSEEN = "unseen"
 
-CountedRows = tuple[NDArray[np.int64], NDArray[np.int16]]
 
-
-def label_windows(spans: tuple[Span, ...], n_samples: int, length: int, hop: int) -> tuple[NDArray, NDArray]:
-    """Cut a session into windows and label each by the span that covers at least half of it.
+def label_windows(
+    spans: tuple[Span, ...], gaps: tuple[Gap, ...], n_samples: int, window: Window, labels: Labels
+) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    """Cut a session into windows and give each the class that `stages.core.schema.labels.Labels` describes.
 
     Parameters
     ----------
     spans : tuple of Span
-    n_samples, length, hop : int
-        In samples.
+    gaps : tuple of Gap
+        A window that spans one is left out.
+    n_samples : int
+    window : Window
+    labels : Labels
 
     Returns
     -------
     starts : ndarray of int64, shape (windows,)
-    labels : ndarray of int8, shape (windows,)
-        1 anomalous, 0 healthy. Windows that no span covers by half, and uncertain ones, are left out.
-        Where a healthy and an anomalous span cover half each, the window is anomalous.
+    classes : ndarray of int8, shape (windows,)
+        Positions in ``labels.classes``. Windows that no span gives a class to are left out, and so are those of
+        which a more severe span covers less than it takes to give them its own.
     """
-    starts = np.arange(0, n_samples - length + 1, hop, dtype=np.int64)
-    covered = {label: np.zeros(len(starts), dtype=np.int64) for label in LABELS}
+    starts = np.arange(0, n_samples - window.length + 1, window.hop, dtype=np.int64)
+    chosen = np.full(len(starts), -1, dtype=np.int8)
+    for index, label in enumerate(labels.classes):
+        given, touched = _claimed(starts, [span for span in spans if span.label == label], window, labels.min_overlap)
+        chosen[touched] = -1
+        chosen[given] = index
+    for gap in gaps:
+        chosen[_reached(gap.start, gap.start, window)] = -1
+    known = chosen >= 0
+    return starts[known], chosen[known]
+
+
+def _claimed(
+    starts: NDArray[np.int64], spans: list[Span], window: Window, min_overlap: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Find the windows that one label's spans give their class to, and those that they touch at all."""
+    covered = np.zeros(len(starts), dtype=np.int64)
+    given = np.zeros(len(starts), dtype=np.bool_)
     for span in spans:
-        overlap = np.minimum(starts + length, span.stop) - np.maximum(starts, span.start)
-        covered[span.label] += np.maximum(overlap, 0)
-    enough = _MIN_OVERLAP * length
-    anomalous = covered[ANOMALOUS] >= enough
-    known = anomalous | (covered[HEALTHY] >= enough)
-    return starts[known], anomalous[known].astype(np.int8)
+        near = _reached(span.start, span.stop, window)
+        overlap = np.minimum(starts[near] + window.length, span.stop) - np.maximum(starts[near], span.start)
+        covered[near] += overlap
+        given[near] |= overlap >= min_overlap * min(window.length, span.stop - span.start)
+    return given | (covered >= min_overlap * window.length), covered > 0
+
+
+def _reached(start: int, stop: int, window: Window) -> slice:
+    """Windows with a sample before `stop` and one at or after `start`; of an empty range, those around it."""
+    first = max(0, (start - window.length) // window.hop + 1)
+    return slice(first, max(first, -(-stop // window.hop)))
 
 
 def write_windows(path: Path, windows: pd.DataFrame) -> None:
@@ -70,27 +96,6 @@ def read_windows(path: Path) -> pd.DataFrame:
             expected="the Parquet file written by `split`",
             remedy="Run `dvc repro split`",
         ) from None
-
-
-def counts_by_session(windows: pd.DataFrame, files: Mapping[str, SessionFile], length: int) -> Iterator[CountedRows]:
-    """Yield the samples of windows, one session in memory at a time.
-
-    Parameters
-    ----------
-    windows : DataFrame
-        The index, or some rows of it.
-    files : mapping of str to SessionFile
-    length : int
-
-    Yields
-    ------
-    rows : ndarray of int64, shape (windows,)
-        Index labels of the rows.
-    counts : ndarray of int16, shape (windows, length, channels)
-    """
-    for session_id, rows in windows.groupby("session_id", sort=False):
-        view = np.lib.stride_tricks.sliding_window_view(files[str(session_id)].counts(), length, axis=0)
-        yield rows.index.to_numpy(), view[rows["start"].to_numpy()].transpose(0, 2, 1)
 
 
 def part_rows(windows: pd.DataFrame, part: str) -> slice:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-_HEALTHY, _ANOMALOUS, _THRESHOLD = "#3b76af", "#c8553d", "#222222"
+#: From normal to most severe.
+CLASS_COLOURS = ("#3b76af", "#c8553d", "#7a1f5c", "#3f7d3a", "#b08d2f", "#5d5d5d", "#2aa198", "#8c564b")
+_THRESHOLD = "#222222"
 
 
 @dataclass(frozen=True)
@@ -20,40 +24,57 @@ class ScoreSet:
     Attributes
     ----------
     title : str
-    scores : ndarray, shape (windows,)
+    scores : ndarray, shape (windows, outputs)
         Logits.
-    threshold : float
+    thresholds : sequence of float
+        One per output.
     """
 
     title: str
     scores: NDArray[np.float64]
-    threshold: float
+    thresholds: Sequence[float]
 
 
-def save_histograms(path: Path, sets: list[ScoreSet], labels: NDArray[np.int8]) -> None:
-    """Draw score histograms above one another on common axes, healthy and anomalous apart, as a PNG.
+def save_histograms(path: Path, sets: list[ScoreSet], labels: NDArray[np.int8], classes: Sequence[str]) -> None:
+    """Draw score histograms as a PNG: an artifact per row, an output per column, the classes apart.
 
     Parameters
     ----------
     path : Path
     sets : list of ScoreSet
     labels : ndarray of int8, shape (windows,)
+    classes : sequence of str
+        Names, in order of severity.
     """
-    every = np.concatenate([each.scores for each in sets])
-    bins = np.linspace(float(every.min()), float(every.max()), 81)
-    figure = Figure(figsize=(8, 2.1 * len(sets) + 0.6), layout="constrained")
+    outputs = len(classes) - 1
+    figure = Figure(figsize=(8 if outputs == 1 else 5.5 * outputs, 2.1 * len(sets) + 0.6), layout="constrained")
     FigureCanvasAgg(figure)
-    rows = figure.subplots(len(sets), 1, sharex=True, squeeze=False)[:, 0]
-    for axes, each in zip(rows, sets, strict=True):
-        for label, name, colour in ((0, "healthy", _HEALTHY), (1, "anomalous", _ANOMALOUS)):
-            scores = each.scores[labels == label]
-            weights = np.full(len(scores), 1 / len(scores))
-            axes.hist(scores, bins=bins, weights=weights, color=colour, alpha=0.65, label=name)
-        axes.axvline(each.threshold, color=_THRESHOLD, linestyle="--", linewidth=1, label="threshold")
-        axes.set_yscale("log")
-        axes.set_ylabel("share of class")
-        axes.set_title(each.title, loc="left", fontsize=10)
-        axes.spines[["top", "right"]].set_visible(False)
-    rows[0].legend(frameon=False, ncols=3, fontsize=9)
-    rows[-1].set_xlabel("score (logit)")
+    grid = figure.subplots(len(sets), outputs, sharex="col", squeeze=False)
+    for k in range(outputs):
+        every = np.concatenate([each.scores[:, k] for each in sets])
+        bins = np.linspace(float(every.min()), float(every.max()), 81)
+        for axes, each in zip(grid[:, k], sets, strict=True):
+            _draw_histogram(axes, each.scores[:, k], each.thresholds[k], labels, classes, bins)
+            axes.set_title(each.title if outputs == 1 else f"{each.title}: {classes[k + 1]}", loc="left", fontsize=10)
+        grid[-1, k].set_xlabel("score (logit)")
+    grid[0, 0].legend(frameon=False, ncols=len(classes) + 1, fontsize=9)
     figure.savefig(path, dpi=110, metadata={"Software": None})
+
+
+def _draw_histogram(
+    axes: Axes,
+    scores: NDArray[np.float64],
+    threshold: float,
+    labels: NDArray[np.int8],
+    classes: Sequence[str],
+    bins: NDArray[np.float64],
+) -> None:
+    for label, name in enumerate(classes):
+        of_class = scores[labels == label]
+        weights = np.full(len(of_class), 1 / max(len(of_class), 1))
+        title, colour = name.replace("_", " "), CLASS_COLOURS[label]
+        axes.hist(of_class, bins=bins.tolist(), weights=weights, color=colour, alpha=0.65, label=title)
+    axes.axvline(threshold, color=_THRESHOLD, linestyle="--", linewidth=1, label="threshold")
+    axes.set_yscale("log")
+    axes.set_ylabel("share of class")
+    axes.spines[["top", "right"]].set_visible(False)

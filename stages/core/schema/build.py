@@ -7,12 +7,32 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stages.core.schema.base import Section
+from stages.core.schema.thousandths import Thousandths
+
+
+class Forward(Section):
+    """The sensor of the image that streams raw counts: what it declares to the `serial` source.
+
+    Attributes
+    ----------
+    sample_rate_hz : float
+    channels : int
+    counts_per_unit : float
+    frame_samples : int
+        Samples sent as one frame.
+    """
+
+    sample_rate_hz: Thousandths
+    channels: int = Field(ge=1, le=63)
+    counts_per_unit: Thousandths
+    frame_samples: int = Field(ge=1, le=2032)
 
 
 class Build(Section):
     """How the firmware is compiled; every other flag is fixed in ``firmware/CMakeLists.txt``."""
 
     optimization: Literal["O1", "O2", "O3", "Os"]
+    forward: Forward
 
 
 class Budget(Section):

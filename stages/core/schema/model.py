@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -27,8 +27,8 @@ class Layer(Section):
     stride: int = Field(ge=1, le=64)
 
 
-class Model(Section):
-    """Stem, depthwise-separable blocks, global average pool, one logit.
+class DsCnn(Section):
+    """Stem, depthwise-separable blocks, global average pool, one logit per class above the first.
 
     Attributes
     ----------
@@ -42,3 +42,22 @@ class Model(Section):
     kind: Literal["ds_cnn"]
     stem: Layer
     blocks: tuple[Layer, ...] = Field(min_length=1, max_length=16)
+
+
+class Mlp(Section):
+    """Fully connected layers over the codes of each frame, the mean over frames, one logit per class above the first.
+
+    For extracted features, and for row-wise sensors with windows of one sample.
+
+    Attributes
+    ----------
+    kind : {"mlp"}
+    hidden : tuple of int
+        Width of each hidden layer.
+    """
+
+    kind: Literal["mlp"]
+    hidden: tuple[Annotated[int, Field(ge=1, le=256)], ...] = Field(min_length=1, max_length=8)
+
+
+Model = Annotated[DsCnn | Mlp, Field(discriminator="kind")]

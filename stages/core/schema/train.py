@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from stages.core.schema.augment import Augment
 from stages.core.schema.base import Section
 
 
@@ -33,6 +34,8 @@ class Train(Section):
         Peak learning rate of AdamW; it falls to zero along a cosine.
     weight_decay : float
     threshold : Threshold
+    augment : Augment or None
+        How training windows are varied; None trains on them as they are.
     """
 
     epochs: int = Field(ge=1, le=1000)
@@ -41,3 +44,4 @@ class Train(Section):
     lr: float = Field(gt=0, le=1)
     weight_decay: float = Field(ge=0)
     threshold: Threshold
+    augment: Augment | None

@@ -17,5 +17,5 @@ class Window(Section):
         A decision is made every `hop` samples.
     """
 
-    length: int = Field(ge=32, le=16384)
+    length: int = Field(ge=1, le=16384)
     hop: int = Field(ge=1)

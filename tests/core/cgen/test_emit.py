@@ -23,8 +23,8 @@ def rng():
     return np.random.Generator(np.random.PCG64(21))
 
 
-def generate(graph, contract, threshold_code=10):
-    return emit(graph, plan(lifetimes(graph)), contract, threshold_code=threshold_code, model_sha256="ab" * 32)
+def generate(graph, contract, threshold_codes=(10,)):
+    return emit(graph, plan(lifetimes(graph)), contract, threshold_codes=threshold_codes, model_sha256="ab" * 32)
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
@@ -101,12 +101,26 @@ def test_a_multiplier_that_is_not_positive_is_refused(rng, bad):
         kernel_call(op)
 
 
+def affine(source, multiplier, shift):
+    program = {"kind": "affine", "offset": 0, "multiplier": multiplier, "shift": shift}
+    return {"name": "a", "source": source, "program": program}
+
+
+def table(breakpoints):
+    return {"name": "t", "source": 0, "program": {"kind": "table", "breakpoints": list(breakpoints)}}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"window": 128}, "reads 64 samples of 2 channels and the preprocessing gives 128 of 2"),
-        ({"scale": []}, "2 channels and 0 scales"),
+        ({"window": 128}, "reads 64 rows of 2 codes and the preprocessing gives 128 of 2"),
+        ({"codes": [affine(1, 1, 1)]}, "reads 64 rows of 2 codes and the preprocessing gives 64 of 1"),
         ({"dc": "high_pass"}, "dc is 'high_pass'"),
+        ({"codes": [affine(2, 1, 1)] * 2}, "code 'a' reads column 2 of 2"),
+        ({"codes": [affine(0, 1 << 13, 1)] * 2}, "code 'a' has multiplier 8192 and shift 1"),
+        ({"codes": [affine(0, 1, 31)] * 2}, "code 'a' has multiplier 1 and shift 31"),
+        ({"codes": [table(range(254))] * 2}, "code 't' has 254 breakpoints and not 255"),
+        ({"codes": [table(range(255, 0, -1))] * 2}, "code 't' has breakpoints that fall"),
     ],
 )
 def test_a_contract_that_does_not_fit_the_network_is_refused(rng, change, message):
@@ -115,6 +129,10 @@ def test_a_contract_that_does_not_fit_the_network_is_refused(rng, change, messag
         generate(graph, contract | change)
 
 
-def test_a_threshold_outside_the_codes_is_refused(rng):
-    with pytest.raises(ArtifactError, match="the threshold code is 129"):
-        generate(random_graph(rng, 64, 2), preprocess_contract(rng, 64, 2), threshold_code=129)
+@pytest.mark.parametrize(
+    ("codes", "message"),
+    [((129,), r"the threshold codes are \[129\]"), ((1, 2), "1 outputs and there are 2 threshold codes")],
+)
+def test_thresholds_that_do_not_fit_the_outputs_are_refused(rng, codes, message):
+    with pytest.raises(ArtifactError, match=message):
+        generate(random_graph(rng, 64, 2), preprocess_contract(rng, 64, 2), threshold_codes=codes)

@@ -16,7 +16,7 @@ from stages.core.schema.build import Board, Build, NativeBoard, QemuBoard
 
 ROOT = Path(__file__).parents[3]
 FIRMWARE = ROOT / "firmware"
-BUILD = Build(optimization="O3")
+BUILD = Build.model_validate(yaml.safe_load((ROOT / "conf" / "build" / "default.yaml").read_text(encoding="utf-8")))
 EMULATED = ["mps2_an386", "mps3_an547"]
 
 
@@ -31,9 +31,9 @@ def need_tools(name: str) -> None:
             pytest.skip(f"{program} is not installed, so board {name} cannot be built and run")
 
 
-def write_generated(folder: Path, graph, contract, threshold_code=10, model_sha256="0" * 64) -> Path:
+def write_generated(folder: Path, graph, contract, threshold_codes=(10,), model_sha256="0" * 64) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    files = emit(graph, plan(lifetimes(graph)), contract, threshold_code=threshold_code, model_sha256=model_sha256)
+    files = emit(graph, plan(lifetimes(graph)), contract, threshold_codes=threshold_codes, model_sha256=model_sha256)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     return folder

@@ -62,7 +62,7 @@ def test_components_add_up_and_the_arena_is_the_plan(name, build, network):
 @pytest.mark.parametrize("name", EMULATED)
 def test_an_app_with_more_of_libc_is_refused(name, build):
     images = build(name, **{"app/main.c": ("return 0;", "return (int)__builtin_strlen((char *)record);")})
-    with pytest.raises(ToolchainError, match=rf"board {name}, app.elf: the app links \S*strlen\S* from libc"):
+    with pytest.raises(ToolchainError, match=rf"board {name}, app.elf: it links \S*strlen\S* from libc"):
         check_production(images.app, images.app_map, name)
 
 
@@ -85,7 +85,7 @@ def test_an_overflowing_preprocess_constant_does_not_compile(build):
 
 @pytest.mark.parametrize("name", EMULATED)
 def test_a_crash_on_the_board_is_reported(name, build, tmp_path):
-    crash = ("tg_scale_channel(", '__asm volatile("udf #0"); tg_scale_channel(')
+    crash = ("tg_level levels[", '__asm volatile("udf #0"); tg_level levels[')
     images = build(name, **{"generated/preprocess.c": crash})
     request = encode_run(np.zeros((1, 128, 1), np.int16))
     with pytest.raises(ToolchainError, match=rf"board {name}: qemu-system-arm ended with status 70"):
@@ -94,7 +94,7 @@ def test_a_crash_on_the_board_is_reported(name, build, tmp_path):
 
 def test_a_stack_overflow_is_a_crash_and_not_overwritten_data(build, tmp_path):
     name = "mps3_an547"  # QEMU's mps2-an386 ignores writes below RAM, so there an overflow is silent but harms no data.
-    overflow = ("tg_scale_channel(", "volatile char deep[6000]; deep[0] = deep[5999] = 0; tg_scale_channel(")
+    overflow = ("tg_level levels[", "volatile char deep[6000]; deep[0] = deep[5999] = 0; tg_level levels[")
     images = build(name, **{"generated/preprocess.c": overflow})
     request = encode_run(np.zeros((1, 128, 1), np.int16))
     with pytest.raises(ToolchainError, match=r"status|did not finish"):

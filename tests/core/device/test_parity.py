@@ -16,7 +16,7 @@ from tests.core.device.boards import BUILD, EMULATED, FIRMWARE, load_board, need
 from tests.kernels import brute_force
 from tests.kernels.random_networks import preprocess_contract, random_graph
 
-WINDOW, CHANNELS, TIMEOUT_S = 128, 2, 60
+WINDOW, CHANNELS, OUTPUTS, THRESHOLDS, TIMEOUT_S = 128, 2, 2, (10, 25), 60
 
 
 @dataclasses.dataclass
@@ -40,9 +40,9 @@ def device(request, tmp_path_factory):
     name = request.param.removesuffix("+sanitizers")
     need_tools(name)
     rng = np.random.Generator(np.random.PCG64(31))
-    graph, contract = random_graph(rng, WINDOW, CHANNELS), preprocess_contract(rng, WINDOW, CHANNELS)
+    graph, contract = random_graph(rng, WINDOW, CHANNELS, OUTPUTS), preprocess_contract(rng, WINDOW, CHANNELS)
     folder = tmp_path_factory.mktemp("device")
-    generated = write_generated(folder / "generated", graph, contract)
+    generated = write_generated(folder / "generated", graph, contract, THRESHOLDS)
     images = build_firmware(
         FIRMWARE, generated, name, load_board(name), BUILD, folder / "build", sanitize=request.param != name
     )
@@ -111,12 +111,13 @@ def test_the_app_decides_what_the_harness_computes(device, windows):
     recording = windows[3:].reshape(-1, CHANNELS)
     starts = range(0, len(recording) - WINDOW + 1, hop)
     cut = np.stack([recording[s : s + WINDOW] for s in starts])
-    codes = harness.decode_run(device.execute(harness.encode_run(cut)), len(cut)).outputs[:, 0]
-    records = stream(device.images.app, device.name, device.board, recording, len(cut), timeout_s=TIMEOUT_S)
-    assert records["code"].tolist() == codes.tolist()
-    assert records["anomalous"].tolist() == (codes >= 10).astype(int).tolist()
+    codes = harness.decode_run(device.execute(harness.encode_run(cut)), len(cut)).outputs
+    records = stream(device.images.app, device.name, device.board, recording, len(cut), OUTPUTS, timeout_s=TIMEOUT_S)
+    assert records["codes"].tolist() == codes.tolist()
+    classes = np.where(codes[:, 1] >= 25, 2, np.where(codes[:, 0] >= 10, 1, 0))
+    assert records["class"].tolist() == classes.tolist()
     assert records["windows"].tolist() == list(range(1, len(cut) + 1))
-    assert records["anomalies"].tolist() == np.cumsum(codes >= 10).tolist()
+    assert records["anomalies"].tolist() == np.cumsum(classes > 0).tolist()
     assert records["dropped_frames"].max() == 0
     assert records["arena_intact"].min() == 1
 
@@ -149,4 +150,4 @@ def test_a_truncated_response_is_refused(device, windows):
 
 def test_an_app_that_stays_silent_runs_into_the_time_limit(device, windows):
     with pytest.raises(ToolchainError, match="0 records came within"):
-        stream(device.images.app, device.name, device.board, windows[0][:-1], 1, timeout_s=2)
+        stream(device.images.app, device.name, device.board, windows[0][:-1], 1, OUTPUTS, timeout_s=2)

@@ -9,11 +9,11 @@ from torch import nn
 from stages.core.nets.models import build_model
 from stages.core.quant.ptq import ptq
 from stages.core.quant.quantizer import QuantOptions
-from stages.core.schema.model import Model
+from stages.core.schema.model import DsCnn, Mlp, Model
 from stages.core.seeds import seed_torch
 
 SCALE = 2.0**-6
-SPEC = Model.model_validate(
+SPEC = DsCnn.model_validate(
     {
         "kind": "ds_cnn",
         "stem": {"channels": 8, "kernel": 7, "stride": 3},
@@ -35,10 +35,19 @@ class Padded(nn.Module):
         return self.head(torch.relu(self.grouped(self.first(x))).mean(dim=2))
 
 
-def ds_cnn(channels: int, seed: int = 1) -> nn.Module:
+def ds_cnn(channels: int, seed: int = 1, outputs: int = 1) -> nn.Module:
     """A network whose batch-norm statistics and affine parameters are those of no symmetric toy."""
+    return _with_statistics(SPEC, channels, outputs, seed)
+
+
+def mlp(channels: int, outputs: int, seed: int = 1) -> nn.Module:
+    """A fully connected network with such statistics."""
+    return _with_statistics(Mlp(kind="mlp", hidden=(16, 8)), channels, outputs, seed)
+
+
+def _with_statistics(spec: Model, channels: int, outputs: int, seed: int) -> nn.Module:
     seed_torch(seed)
-    model = build_model(SPEC, channels)
+    model = build_model(spec, channels, outputs)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d):
             nn.init.uniform_(module.running_mean, -0.3, 0.3)

@@ -10,7 +10,7 @@ import torch
 
 from stages.core.errors import OperatorError
 from stages.core.graph.export import export_onnx
-from stages.core.graph.runtime import scores
+from stages.core.graph.runtime import run
 from stages.core.nets.inference import float_scores
 from tests.core.graph.networks import SCALE, ds_cnn, quantised, windows
 
@@ -77,7 +77,8 @@ def test_float_export_scores_as_torch_does() -> None:
     model, codes = ds_cnn(3), windows(16, 3, 128)
     exported = export_onnx(model, 3, 128, SCALE)
     assert [node.op_type for node in onnx.load_from_string(exported).graph.node].count("Conv") == 5
-    np.testing.assert_allclose(scores(exported, codes), float_scores(model, codes, SCALE), rtol=1e-4, atol=1e-5)
+    found = run(exported, codes, ["score"])["score"]
+    np.testing.assert_allclose(found, float_scores(model, codes, SCALE), rtol=1e-4, atol=1e-5)
 
 
 def test_export_leaves_a_module_in_training_mode_as_it_was() -> None:

@@ -17,6 +17,7 @@ SETTINGS = {
     "lr": 0.05,
     "weight_decay": 0.0,
     "threshold": {"max_fpr": 0.1},
+    "augment": None,
 }
 
 
@@ -24,7 +25,7 @@ def examples(seed, n_windows=120):
     rng = np.random.default_rng(seed)
     labels = (np.arange(n_windows) % 3 == 0).astype(np.int8)
     codes = rng.normal(30 * labels[:, None, None], 20, (n_windows, 32, 1))
-    return Examples(np.clip(codes, -128, 127).astype(np.int8), labels)
+    return Examples(np.clip(codes, -128, 127).astype(np.int8), labels, 1)
 
 
 def trained(val=None, **changes):
@@ -40,7 +41,7 @@ def trained(val=None, **changes):
 def test_training_separates_two_easy_classes():
     model, _ = trained()
     test = examples(2)
-    scores = float_scores(model.eval(), test.planes, 2**-6)
+    scores = float_scores(model.eval(), test.planes, 2**-6)[:, 0]
     assert scores[test.labels == 1].min() > scores[test.labels == 0].max()
 
 
@@ -48,13 +49,13 @@ def test_model_is_left_with_the_weights_of_the_lowest_val_loss():
     model, history = trained(lr=1.0, epochs=8, patience=8)
     val = examples(1)
     scores = torch.from_numpy(float_scores(model.eval(), val.planes, 2**-6))
-    loss = weighted_loss(examples(0).labels)(scores, torch.from_numpy(val.labels.astype(np.float32)))
+    loss = weighted_loss(examples(0).targets)(scores, torch.from_numpy(val.targets.astype(np.float32)))
     assert float(loss) == pytest.approx(min(epoch.val_loss for epoch in history))
 
 
 def test_training_stops_once_val_has_not_improved_for_the_patience():
     data = examples(1)
-    _, history = trained(val=Examples(data.codes, 1 - data.labels), epochs=200, patience=2)
+    _, history = trained(val=Examples(data.codes, 1 - data.labels, 1), epochs=200, patience=2)
     losses = [epoch.val_loss for epoch in history]
     assert len(losses) < 200
     assert losses.index(min(losses)) == len(losses) - 3
@@ -67,10 +68,15 @@ def test_same_seed_gives_the_same_weights():
 
 def test_batches_visit_every_window_once():
     data = examples(0, 50)
-    seen = torch.cat([labels for _, labels in batches(data, 16, torch.Generator().manual_seed(0))])
+    seen = torch.cat([labels for _, labels in batches(data, 16, torch.Generator().manual_seed(0), 1)])
     assert (len(seen), float(seen.sum())) == (50, float(data.labels.sum()))
 
 
-def test_both_classes_weigh_the_same_in_the_loss():
-    labels = np.array([1, 0, 0, 0], dtype=np.int8)
-    assert float(weighted_loss(labels).pos_weight) == 3
+def test_both_answers_to_each_question_weigh_the_same_in_the_loss():
+    targets = np.array([[1, 1], [1, 0], [0, 0], [0, 0]], dtype=np.int8)
+    assert weighted_loss(targets).pos_weight.tolist() == [1, 3]
+
+
+def test_targets_ask_for_each_class_or_a_more_severe_one():
+    data = Examples(np.zeros((4, 8, 1), np.int8), np.array([0, 1, 2, 1], np.int8), 2)
+    assert data.targets.tolist() == [[0, 0], [1, 0], [1, 1], [1, 0]]

@@ -12,6 +12,11 @@ def test_half_of_each_class_evenly_spaced():
     assert choose_rows(labels, 6).tolist() == [0, 49, 99, 100, 149, 199]
 
 
+def test_every_class_gets_its_share():
+    labels = np.repeat(np.array([0, 1, 2], dtype=np.int8), 50)
+    assert np.bincount(labels[choose_rows(labels, 31)]).tolist() == [10, 10, 10]
+
+
 @given(st.integers(1, 50), st.integers(1, 50), st.integers(2, 60))
 def test_rows_are_sorted_unique_and_never_more_than_asked(healthy, anomalous, wanted):
     labels = np.array([0] * healthy + [1] * anomalous, dtype=np.int8)

@@ -18,7 +18,7 @@ def examples() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.Generator(np.random.PCG64(1))
     targets = (np.arange(160) % 2).astype(np.float32)
     codes = rng.normal(0, 1, (160, 2, 128)) * np.where(targets, 40, 12)[:, None, None]
-    return np.clip(np.rint(codes), -128, 127).astype(np.int8), targets
+    return np.clip(np.rint(codes), -128, 127).astype(np.int8), targets[:, None]
 
 
 def train(losses: list[float]) -> QatResult:

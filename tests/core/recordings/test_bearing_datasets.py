@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ import pytest
 
 from stages.core.errors import ConfigError, RecordingError
 from stages.core.recordings.bearing_datasets import DatasetSessions, evaluate, fill, to_physical
-from stages.core.schema.capture import Conversion
-from tests.core.recordings.sources import capture_config
+from stages.core.schema.bearing_datasets import Conversion
+from tests.core.recordings.sources import capture_config, signal_of
 
 REAL = os.environ.get("BEARING_DATASETS_ROOT", "")
 
@@ -52,15 +53,22 @@ def two_recordings(rate_of_b=1000.0):
     }
 
 
+CLASSES = ("healthy", "anomalous")
+
+
 def config(**changes):
     chosen = {"name": "tiny", "content_hash": "abc", "channels": ["x", "y"], **changes}
     return capture_config("bearing_datasets", **chosen)
 
 
+def everything(sessions):
+    return [sessions[index] for index in range(len(sessions))]
+
+
 def test_channels_of_a_recording_are_put_together_in_configured_order_and_in_g(tmp_path):
-    sessions = list(DatasetSessions(config(), built_set(tmp_path, two_recordings())))
+    sessions = everything(DatasetSessions(config(), CLASSES, built_set(tmp_path, two_recordings())))
     assert [session.meta.session_id for session in sessions] == ["a", "b"]
-    np.testing.assert_allclose(sessions[1].signal, [[1.0, 0.0], [-1.0, 5.0]], atol=1e-5)
+    np.testing.assert_allclose(signal_of(sessions[1]), [[1.0, 0.0], [-1.0, 5.0]], atol=1e-5)
     assert sessions[1].meta.channels == ("x", "y")
     assert [session.meta.spans[0].label for session in sessions] == ["healthy", "anomalous"]
     meta = sessions[1].meta
@@ -70,14 +78,14 @@ def test_channels_of_a_recording_are_put_together_in_configured_order_and_in_g(t
 
 def test_documented_sensitivity_is_used_where_the_configuration_gives_none(tmp_path):
     root = built_set(tmp_path, two_recordings(), sensitivity="50 mV/g")
-    session = next(iter(DatasetSessions(config(conversion__sensitivity=None), root)))
-    np.testing.assert_allclose(session.signal[:, 0], [0.0, 0.4], atol=1e-5)
+    session = DatasetSessions(config(conversion__sensitivity=None), CLASSES, root)[0]
+    np.testing.assert_allclose(signal_of(session)[:, 0], [0.0, 0.4], atol=1e-5)
 
 
 def test_undocumented_sensitivity_is_refused(tmp_path):
-    sessions = DatasetSessions(config(conversion__sensitivity=None), built_set(tmp_path, two_recordings()))
+    sessions = DatasetSessions(config(conversion__sensitivity=None), CLASSES, built_set(tmp_path, two_recordings()))
     with pytest.raises(RecordingError, match=r"cannot be converted to g .*no sensor sensitivity documented"):
-        next(iter(sessions))
+        signal_of(sessions[0])
 
 
 def test_signals_already_in_the_unit_pass_through():
@@ -87,14 +95,14 @@ def test_signals_already_in_the_unit_pass_through():
 
 def test_mixed_sample_rates_are_refused_by_name(tmp_path):
     with pytest.raises(RecordingError) as error:
-        DatasetSessions(config(), built_set(tmp_path, two_recordings(rate_of_b=2000.0)))
-    assert "the selection mixes sample rates: 1000 Hz (1 recordings), 2000 Hz (1 recordings)" in str(error.value)
+        DatasetSessions(config(), CLASSES, built_set(tmp_path, two_recordings(rate_of_b=2000.0)))
+    assert "the selection mixes sample rates: 1000 Hz (1 healthy), 2000 Hz (1 anomalous)" in str(error.value)
     assert "capture.select: fs == 1000" in str(error.value)
 
 
 def test_selection_of_one_rate_makes_a_mixed_set_usable(tmp_path):
     root = built_set(tmp_path, two_recordings(rate_of_b=2000.0))
-    assert [s.meta.session_id for s in DatasetSessions(config(select="fs == 2000"), root)] == ["b"]
+    assert [s.meta.session_id for s in everything(DatasetSessions(config(select="fs == 2000"), CLASSES, root))] == ["b"]
 
 
 @pytest.mark.parametrize(
@@ -118,19 +126,32 @@ def test_selection_of_one_rate_makes_a_mixed_set_usable(tmp_path):
 )
 def test_what_does_not_fit_the_set_is_refused(tmp_path, changes, error, message):
     with pytest.raises(error) as caught:
-        DatasetSessions(config(**changes), built_set(tmp_path, two_recordings()))
+        DatasetSessions(config(**changes), CLASSES, built_set(tmp_path, two_recordings()))
     assert message in str(caught.value)
 
 
 def test_missing_root_is_named(tmp_path):
     with pytest.raises(RecordingError, match="the folder does not exist") as caught:
-        DatasetSessions(config(), tmp_path / "nowhere")
+        DatasetSessions(config(), CLASSES, tmp_path / "nowhere")
     assert str(tmp_path / "nowhere") in str(caught.value)
+
+
+def test_root_that_nobody_gives_is_missed_by_the_name_of_its_variable():
+    with pytest.raises(RecordingError, match="BEARING_DATASETS_ROOT is not set"):
+        DatasetSessions(config(), CLASSES, None)
+
+
+def test_source_travels_to_another_process(tmp_path):
+    sessions = DatasetSessions(config(), CLASSES, built_set(tmp_path, two_recordings()))
+    copy = pickle.loads(pickle.dumps(sessions))  # noqa: S301  our own bytes
+    assert copy[1].meta == sessions[1].meta
+    np.testing.assert_array_equal(signal_of(copy[1]), signal_of(sessions[1]))
 
 
 def test_recording_that_fits_neither_condition_is_uncertain(tmp_path):
     chosen = config(mapping__anomalous="fault_type == 'outer'")
-    labels = [s.meta.spans[0].label for s in DatasetSessions(chosen, built_set(tmp_path, two_recordings()))]
+    sessions = everything(DatasetSessions(chosen, CLASSES, built_set(tmp_path, two_recordings())))
+    labels = [session.meta.spans[0].label for session in sessions]
     assert labels == ["healthy", "uncertain"]
 
 
@@ -140,7 +161,7 @@ def test_truncated_file_is_refused(tmp_path, file):
     path = root / "tiny" / file
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(RecordingError, match="cannot be read"):
-        list(DatasetSessions(config(), root))
+        list(map(signal_of, everything(DatasetSessions(config(), CLASSES, root))))
 
 
 def test_fewer_samples_than_the_metadata_says_is_refused(tmp_path):
@@ -150,13 +171,13 @@ def test_fewer_samples_than_the_metadata_says_is_refused(tmp_path):
     table["n_samples"] = 3
     table.to_parquet(path)
     with pytest.raises(RecordingError, match="channel x holds 2 samples, its metadata says 3"):
-        list(DatasetSessions(config(), root))
+        list(map(signal_of, everything(DatasetSessions(config(), CLASSES, root))))
 
 
 def test_channels_of_different_length_are_refused(tmp_path):
     root = built_set(tmp_path, {"a": ("normal", 1000.0, {"x": [0.9, 0.9], "y": [0.9]})})
     with pytest.raises(RecordingError, match="its channels have 2, 1 samples"):
-        list(DatasetSessions(config(), root))
+        list(map(signal_of, everything(DatasetSessions(config(), CLASSES, root))))
 
 
 def test_condition_cannot_reach_beyond_the_table():
@@ -171,13 +192,13 @@ def test_template_names_the_unknown_column():
 
 @needs("adi_cbm")
 def test_adi_cbm_has_ten_healthy_of_130_recordings_and_gravity_on_y():
-    sessions = DatasetSessions(capture_config("bearing_datasets"), Path(REAL))
+    sessions = DatasetSessions(capture_config("bearing_datasets"), CLASSES, Path(REAL))
     assert len(sessions) == 130
-    recordings = list(sessions)
+    recordings = everything(sessions)
     assert sum(recording.meta.spans[0].label == "healthy" for recording in recordings) == 10
     assert len({recording.meta.state for recording in recordings}) == 13
     assert len({recording.meta.condition for recording in recordings}) == 10
-    rest = np.mean([recording.signal.mean(axis=0) for recording in recordings], axis=0)
+    rest = np.mean([signal_of(recording).mean(axis=0) for recording in recordings], axis=0)
     assert rest[1] - rest[[0, 2]].mean() == pytest.approx(1.0, abs=0.15)
 
 
@@ -195,7 +216,8 @@ def test_femto_life_maps_the_end_of_life_to_anomalous():
         mapping__anomalous="rul_s < 1200",
     )
     labels = [
-        (recording.meta.spans[0].label, recording.signal.shape) for recording in DatasetSessions(chosen, Path(REAL))
+        (recording.meta.spans[0].label, signal_of(recording).shape)
+        for recording in everything(DatasetSessions(chosen, CLASSES, Path(REAL)))
     ]
     assert {shape for _, shape in labels} == {(2560, 2)}
     assert [label for label, _ in labels[:3]] == ["healthy"] * 3

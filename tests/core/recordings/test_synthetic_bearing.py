@@ -17,12 +17,12 @@ from stages.core.recordings.synthetic_bearing import (
     impulse_turns,
     label_spans,
     load_share,
-    make_session,
+    make_signal,
     plan_session,
     ring,
 )
-from stages.core.schema.capture import Bearing
-from tests.core.recordings.sources import capture_config
+from stages.core.schema.synthetic_bearing import Bearing
+from tests.core.recordings.sources import capture_config, signal_of
 
 CONFIG = capture_config("synthetic_bearing")
 SKF_6205 = Bearing(rolling_elements=9, ball_diameter_mm=7.94, pitch_diameter_mm=39.04, contact_angle_deg=0.0)
@@ -30,6 +30,10 @@ SKF_6205 = Bearing(rolling_elements=9, ball_diameter_mm=7.94, pitch_diameter_mm=
 
 def undisturbed(**changes):
     return capture_config("synthetic_bearing", disturbances__probability=0.0, **changes)
+
+
+def sessions(config, classes=("healthy", "anomalous")):
+    return SyntheticSessions(config, 1, classes)
 
 
 def first(config, state, seed=1):
@@ -67,7 +71,7 @@ def test_envelope_spectrum_of_a_gross_fault_peaks_at_its_frequency(state, order)
     plan = plan_session(config, 1, index)
     machine = draw_machine(config.machines, 1, plan.machine)
     expected = getattr(fault_orders(machine.bearing), order) * plan.rpm / 60
-    signal = make_session(config, 1, index).signal[:, 0]
+    signal = make_signal(config, 1, index)[:, 0]
     line = strongest_line(signal, config.sample_rate_hz, 0.6 * expected, 1.5 * expected, machine.resonance_hz)
     assert line == pytest.approx(expected, rel=0.01)
 
@@ -76,7 +80,7 @@ def test_shaft_orders_stand_at_the_shaft_speed():
     config = undisturbed(machines__unbalance_g=[1.0, 1.0])
     index = first(config, "healthy")
     plan = plan_session(config, 1, index)
-    signal = make_session(config, 1, index).signal[:, 0]
+    signal = make_signal(config, 1, index)[:, 0]
     spectrum = np.abs(np.fft.rfft((signal - signal.mean()) * np.hanning(len(signal))))
     spectrum[np.fft.rfftfreq(len(signal), 1 / config.sample_rate_hz) > 1.5 * plan.rpm / 60] = 0
     assert np.argmax(spectrum) / config.duration_s == pytest.approx(plan.rpm / 60, abs=0.25)
@@ -121,19 +125,20 @@ def test_impulse_at_the_last_sample_stays_inside():
 
 
 def test_session_depends_on_seed_and_index_alone():
-    a, b = make_session(CONFIG, 1, 7), make_session(CONFIG, 1, 7)
-    np.testing.assert_array_equal(a.signal, b.signal)
-    assert a.meta == b.meta
-    assert not np.array_equal(a.signal, make_session(CONFIG, 2, 7).signal)
+    np.testing.assert_array_equal(make_signal(CONFIG, 1, 7), make_signal(CONFIG, 1, 7))
+    assert sessions(CONFIG)[7].meta == sessions(CONFIG)[7].meta
+    assert not np.array_equal(make_signal(CONFIG, 1, 7), make_signal(CONFIG, 2, 7))
 
 
 def test_session_does_not_depend_on_how_many_there_are():
-    few = list(SyntheticSessions(capture_config("synthetic_bearing", sessions=3, duration_s=0.2), 1))
-    many = SyntheticSessions(capture_config("synthetic_bearing", sessions=9, duration_s=0.2), 1)
-    assert len(many) == 9
-    for left, right in zip(few, many, strict=False):
-        assert left.meta == right.meta
-        np.testing.assert_array_equal(left.signal, right.signal)
+    few = sessions(capture_config("synthetic_bearing", sessions=3, duration_s=0.2))
+    many = sessions(capture_config("synthetic_bearing", sessions=9, duration_s=0.2))
+    assert (len(few), len(many)) == (3, 9)
+    for index in range(3):
+        assert few[index].meta == many[index].meta
+        np.testing.assert_array_equal(signal_of(few[index]), signal_of(many[index]))
+    with pytest.raises(IndexError):
+        few[3]
 
 
 def test_every_machine_and_every_condition_has_as_many_healthy_as_faulty_sessions():
@@ -158,8 +163,8 @@ def test_severity_reaches_from_barely_visible_to_gross():
 
 def test_gross_faults_clip_and_healthy_sessions_do_not():
     clipped = defaultdict(int)
-    for recording in SyntheticSessions(CONFIG, 1):
-        counts = digitise(recording)
+    for recording in sessions(CONFIG):
+        counts, _ = digitise(signal_of(recording), recording.meta)
         clipped[recording.meta.state == "healthy"] += int(((counts == 32767) | (counts == -32768)).sum())
     assert clipped[False] > 0
     assert clipped[True] == 0
@@ -167,8 +172,8 @@ def test_gross_faults_clip_and_healthy_sessions_do_not():
 
 def test_energy_alone_does_not_tell_the_classes_apart():
     energy, anomalous = [], []
-    for recording in SyntheticSessions(CONFIG, 1):
-        signal = recording.signal[:, 0]
+    for recording in sessions(CONFIG):
+        signal = signal_of(recording)[:, 0]
         windows = signal[: len(signal) // 1024 * 1024].reshape(-1, 1024)
         energy.extend(np.log(windows.std(axis=1)))
         anomalous.extend([recording.meta.state != "healthy"] * len(windows))
@@ -177,15 +182,15 @@ def test_energy_alone_does_not_tell_the_classes_apart():
 
 def test_static_part_is_gravity_along_the_tilted_axis():
     config = undisturbed(machines__tilt_deg=[60.0, 60.0], machines__offset_g=[0.02, 0.02])
-    signal = make_session(config, 1, first(config, "healthy")).signal
+    signal = make_signal(config, 1, first(config, "healthy"))
     assert signal.mean() == pytest.approx(0.5 + 0.02, abs=0.01)
 
 
 def test_stop_leaves_a_healthy_session_healthy_and_a_faulty_one_uncertain_at_its_end():
     config = capture_config("synthetic_bearing", disturbances__probability=1.0, disturbances__kinds=["stop"])
-    healthy = make_session(config, 1, first(config, "healthy")).meta
+    healthy = sessions(config)[first(config, "healthy")].meta
     assert [span.label for span in healthy.spans] == ["healthy"]
-    faulty = make_session(config, 1, first(config, "outer_race")).meta
+    faulty = sessions(config)[first(config, "outer_race")].meta
     assert [span.label for span in faulty.spans] == ["anomalous", "uncertain"]
     assert faulty.spans[0].stop == faulty.spans[1].start
     assert (faulty.spans[0].start, faulty.spans[1].stop) == (0, 51200)
@@ -193,8 +198,8 @@ def test_stop_leaves_a_healthy_session_healthy_and_a_faulty_one_uncertain_at_its
 
 def test_spans_of_a_start_follow_the_speed():
     plan = replace(plan_session(CONFIG, 1, first(CONFIG, "ball")), rpm=60.0)
-    spans = label_spans(plan, np.array([0.0, 0.1, 0.2, 0.4, 1.0]))
-    assert [(span.start, span.stop, span.label) for span in spans] == [(0, 3, "uncertain"), (3, 5, "anomalous")]
+    spans = label_spans(plan, np.array([0.0, 0.1, 0.2, 0.4, 1.0]), ("normal", "worn", "broken"))
+    assert [(span.start, span.stop, span.label) for span in spans] == [(0, 3, "uncertain"), (3, 5, "broken")]
 
 
 @pytest.mark.parametrize("kind", ["impacts", "tool_contact"])
@@ -202,9 +207,9 @@ def test_disturbance_is_seen_in_a_healthy_session(kind):
     calm = undisturbed()
     config = capture_config("synthetic_bearing", disturbances__probability=1.0, disturbances__kinds=[kind])
     index = first(config, "healthy")
-    difference = make_session(config, 1, index).signal - make_session(calm, 1, index).signal
-    level = make_session(calm, 1, index).signal.std()
-    assert make_session(config, 1, index).meta.notes["disturbance"] == kind
+    difference = make_signal(config, 1, index) - make_signal(calm, 1, index)
+    level = make_signal(calm, 1, index).std()
+    assert sessions(config)[index].meta.notes["disturbance"] == kind
     assert np.abs(difference).max() > level
 
 

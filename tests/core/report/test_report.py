@@ -13,7 +13,7 @@ from stages.core.report.figures import ScoreSet, save_histograms
 from stages.core.report.page import render
 
 LABELS = np.repeat(np.array([0, 1], dtype=np.int8), 50)
-SCORES = np.linspace(-4, 4, 100)
+SCORES = np.linspace(-4, 4, 100)[:, None]
 
 
 def facts():
@@ -25,13 +25,19 @@ def facts():
         "arena_high_water_bytes": 3,
         "stack_high_water_bytes": 4,
     }
-    rows = [Row("auc_drop", 0.25, None, 0.1, False), Row("compression", float("nan"), 0.8, 1.25, False)]
+    rows = [
+        Row("anomalous", "auc_drop", 0.25, None, 0.1, False),
+        Row("anomalous", "compression", float("nan"), 0.8, 1.25, False),
+    ]
     return {
         "task": "demo",
         "gate": {"selected": "ptq", "rungs": {"ptq": [row.__dict__ for row in rows]}},
         "windows": 100,
         "coverage": [Coverage("group_id", 2, []), Coverage("state", 2, ["healthy"])],
-        "evaluation": evaluate(scores, dict.fromkeys(scores, 0.0), LABELS, ["ptq"]),
+        "evaluation": evaluate(scores, {key: [0.0] for key in scores}, LABELS[:, None], ["anomalous"], ["ptq"]),
+        "outputs": ("anomalous",),
+        "leaky": False,
+        "unseen": None,
         "parity": [Agreement("native: score code", 100, 0, 0, None)],
         "boards": {"native": {**board, "instructions": None, "stack_high_water_bytes": 0}, "mps3_an547": board},
         "board_windows": 8,
@@ -53,10 +59,27 @@ def test_every_table_has_a_header_a_rule_and_rows_of_one_width():
 
 def test_page_marks_failed_limits_and_dashes_what_cannot_be_computed():
     page = render(**facts())
-    assert "| ptq | auc_drop | 0.25 |  | 0.1 | **fail** |" in page
-    assert "| ptq | compression | - | 0.8 | 1.25 | **fail** |" in page
-    assert "| compression | 0.5 |" in page
+    assert "| ptq | anomalous | auc_drop | 0.25 |  | 0.1 | **fail** |" in page
+    assert "| ptq | anomalous | compression | - | 0.8 | 1.25 | **fail** |" in page
+    assert "| anomalous | compression | 0.5 |" in page
     assert "| mps3_an547 | 17 | 4321 | 1 | 2 | 3 | 4 |" in page
+
+
+def test_a_leaky_split_is_said_aloud_and_set_beside_what_was_never_seen():
+    leaky = facts() | {"leaky": True}
+    honest = leaky | {
+        "unseen": evaluate(
+            {"float": -SCORES, "ptq": SCORES, "energy": SCORES},
+            {key: [0.0] for key in ("float", "ptq", "energy")},
+            LABELS[:, None],
+            ["anomalous"],
+            ["ptq"],
+        )
+    }
+    assert "split is leaky" not in render(**facts())
+    assert "The split is leaky" in render(**leaky)
+    assert "nothing could be set aside" in render(**leaky)
+    assert "| float | anomalous | 1.0000 | 0.0000 |" in render(**honest)
 
 
 def test_missing_fact_is_an_error_not_a_gap():
@@ -67,7 +90,7 @@ def test_missing_fact_is_an_error_not_a_gap():
 
 
 def test_figure_is_the_same_bytes_each_time(tmp_path):
-    sets = [ScoreSet("float", SCORES, 0.0), ScoreSet("ptq", SCORES * 0.5, 0.0)]
+    sets = [ScoreSet("float", SCORES, [0.0]), ScoreSet("ptq", SCORES * 0.5, [0.0])]
     for name in ("a.png", "b.png"):
-        save_histograms(tmp_path / name, sets, LABELS)
+        save_histograms(tmp_path / name, sets, LABELS, ("healthy", "anomalous"))
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()

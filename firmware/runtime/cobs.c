@@ -1,0 +1,39 @@
+#include "cobs.h"
+
+#define FULL_BLOCK 255
+
+static uint32_t block_length(const tg_cobs *cobs)
+{
+    return cobs->length - cobs->block;
+}
+
+static void close_block(tg_cobs *cobs)
+{
+    cobs->out[cobs->block] = (uint8_t)block_length(cobs);
+    cobs->block = cobs->length++;
+}
+
+tg_cobs tg_cobs_begin(uint8_t *out)
+{
+    return (tg_cobs){ .out = out, .length = 1 };
+}
+
+void tg_cobs_put(tg_cobs *cobs, uint8_t byte)
+{
+    /* Only when another byte follows: a packet that ends with a full block has no empty one behind it. */
+    if (block_length(cobs) == FULL_BLOCK) {
+        close_block(cobs);
+    }
+    if (byte == 0) {
+        close_block(cobs);
+    } else {
+        cobs->out[cobs->length++] = byte;
+    }
+}
+
+uint32_t tg_cobs_end(tg_cobs *cobs)
+{
+    cobs->out[cobs->block] = (uint8_t)block_length(cobs);
+    cobs->out[cobs->length++] = 0;
+    return cobs->length;
+}

@@ -1,0 +1,1 @@
+"""Readers of stored recordings, one per format, each block by block."""
