@@ -36,6 +36,7 @@ def main(paths: argparse.Namespace) -> str:
     config = load(paths.config, CaptureSettings)
     root = os.environ.get(_ROOT_VARIABLE)
     source = open_source(config.capture, config.seed, config.labels.classes, Path(root) if root else None)
+    wanted = len(source)
     with output_directory(paths.out) as out, track("capture", config.capture.model_dump()) as record:
         stored = list(
             progress(store_all(source, config.labels, config.compute, out), "capture", total=len(source)),
@@ -47,10 +48,11 @@ def main(paths: argparse.Namespace) -> str:
         for path in (out / "dataset.json", *pictures):
             record.artifact(path)
     totals = dataset["totals"]
+    stopped = f"; stopped after {len(source)} of {wanted} sessions" if source.live and len(source) < wanted else ""
     return (
         f"capture: {totals['sessions']} sessions ({totals['excluded']} excluded, {totals['flagged']} flagged), "
         f"{totals['hours']:.3f} h of {totals['groups']} groups, clipped fraction {totals['clipped_fraction']:.2g}, "
-        f"data set {dataset['dataset_id'][:12]}"
+        f"data set {dataset['dataset_id'][:12]}{stopped}"
     )
 
 

@@ -11,6 +11,7 @@ from stages.core.artifacts import output_directory, read_json, write_json
 from stages.core.errors import SplitError
 from stages.core.partition import assign
 from stages.core.proof.checks import promise_of, prove
+from stages.core.recordings.dataset import session_files
 from stages.core.recordings.session import SessionFile
 from stages.core.recordings.windows import PARTS, UNSEEN, label_windows, write_windows
 from stages.core.schema.compute import Compute
@@ -40,7 +41,9 @@ def main(paths: argparse.Namespace) -> str:
     config = load(paths.config, SplitSettings)
     dataset = read_json(paths.capture / "dataset.json")
     usable = [entry for entry in dataset["sessions"] if entry["excluded"] is None]
-    files = {entry["session_id"]: SessionFile(paths.capture / entry["path"]) for entry in usable}
+    files = session_files(paths.capture)
+    for entry in usable:
+        files[entry["session_id"]].verify(entry["sha256"])
     rate = usable[0]["sample_rate_hz"]
     windows = assign(
         index_windows(files, config.window, config.labels),
