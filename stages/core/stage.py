@@ -48,7 +48,9 @@ def exit_with(action: Callable[[], None]) -> None:
 
 
 def _fail(error: TailgateError) -> NoReturn:
-    print(textwrap.fill(f"error: {error}", width=110, break_on_hyphens=False), file=sys.stderr)
+    # A path longer than a line stays whole, to be copied.
+    lines = textwrap.wrap(str(error), 110, initial_indent="error: ", break_long_words=False, break_on_hyphens=False)
+    print("\n".join(lines), file=sys.stderr)
     sys.exit(error.exit_code)
 
 

@@ -1,5 +1,6 @@
 """Bad input: one paragraph that names the thing, what was expected and what to do; an exit code; nothing torn."""
 
+import hashlib
 import json
 import os
 import runpy
@@ -167,7 +168,7 @@ def test_unknown_task_stops_configure_and_leaves_the_configuration(released):
         result = released.run_stage("configure", {})
     finally:
         params.write_text(chosen)
-    paragraph(result.returncode, result.stdout, result.stderr, *option("vibratoin"), "vibration, vibration_mems")
+    paragraph(result.returncode, result.stdout, result.stderr, *option("vibratoin"), "vibration_life, vibration_mems")
     assert written.read_bytes() == before
     assert list(written.parent.glob("*.partial")) == []
 
@@ -264,13 +265,16 @@ def blank_the_middle(path):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage", [cut_short, blank_the_middle, os.unlink])
-def test_damaged_session_stops_split_and_is_named(here, made, out, tmp_path, damage):
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [(cut_short, "as dataset.json lists it"), (blank_the_middle, "SHA-256"), (os.unlink, "complete Parquet file")],
+)
+def test_damaged_session_stops_split_and_is_named(here, made, out, tmp_path, damage, named):
     capture = copied(
         made("split")["--capture"], tmp_path / "capture", lambda folder: damage(folder / "sessions/s0003.parquet")
     )
     paths = made("split", capture=capture, out=out)
-    here.refused("split", paths, capture / "sessions/s0003.parquet", "complete Parquet file", "dvc repro capture")
+    here.refused("split", paths, capture / "sessions/s0003.parquet", named, "run `dvc repro")
 
 
 def drop_last_row(path):
@@ -355,8 +359,24 @@ def keep(*session_ids):
 @pytest.mark.parametrize(
     ("n_sessions", "named"),
     [
-        (3, ["split.folds", "at least 5 groups", "Record more units, lower split.folds"]),
-        (6, ["split.folds", "session(s) to divide", "at least 5 of one class", "lower split.folds"]),
+        (
+            3,
+            [
+                "split.folds",
+                "3 values of group_id",
+                "healthy in machine_00, machine_02",
+                "Record more units, lower split.folds",
+            ],
+        ),
+        (
+            6,
+            [
+                "split.folds",
+                "6 values of group_id",
+                "at least 5 sessions of one most severe class",
+                "lower split.folds",
+            ],
+        ),
     ],
 )
 def test_too_few_recordings_stop_split(here, made, out, tmp_path, n_sessions, named):
@@ -368,25 +388,32 @@ def test_too_few_recordings_stop_split(here, made, out, tmp_path, n_sessions, na
     here.refused("split", made("split", capture=capture, out=out), *named)
 
 
-def shorten_labels(folder):
-    """Leave of each anomalous label less than half a window."""
-    for path in (folder / "sessions").iterdir():
+def hide_labels(folder):
+    """Leave of each anomalous label only what lies after the last whole window."""
+    dataset = json.loads((folder / "dataset.json").read_text())
+    for entry in dataset["sessions"]:
+        path = folder / entry["path"]
         file = SessionFile(path)
-        spans = tuple(replace(span, stop=span.start + 10) for span in file.meta.spans if span.label == "anomalous")
+        n = file.n_samples
+        spans = tuple(replace(span, start=n - 100, stop=n) for span in file.meta.spans if span.label == "anomalous")
         if spans:
             write_session(path, replace(file.meta, spans=spans), file.counts())
+            entry["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (folder / "dataset.json").write_text(json.dumps(dataset))
 
 
-def test_labels_too_short_for_any_window_stop_split(here, made, out, tmp_path):
-    capture = copied(made("split")["--capture"], tmp_path / "capture", shorten_labels)
-    named = ["train has sessions labelled anomalous, but no anomalous window", "Shorten window.length"]
-    here.refused("split", made("split", capture=capture, out=out), *named)
+def test_labels_in_no_window_stop_split(here, made, out, tmp_path):
+    capture = copied(made("split")["--capture"], tmp_path / "capture", hide_labels)
+    here.refused(
+        "split", made("split", capture=capture, out=out), "train would have no anomalous window", "anomalous in none"
+    )
 
 
 def test_held_out_condition_that_no_recording_has_stops_split(here, made, config, out):
     def held_out(composed):
         nowhere = {"val": ["nowhere"], "test": ["900rpm"]}
-        composed["split"] = {"by": "held_out", "conditions": nowhere, "states": nowhere}
+        composed["split"] |= {"by": "held_out", "conditions": nowhere, "states": nowhere}
+        del composed["split"]["folds"]
 
     paths = made("split", config=config(edit=held_out), out=out)
     here.refused("split", paths, "split.conditions", "nowhere", "in no recording", "Correct the split section")
@@ -414,7 +441,13 @@ def gate_refusal(released, tmp_path_factory):
 def test_gate_refusal_exits_with_3_and_leaves_the_table(gate_refusal):
     result, folder = gate_refusal
     said = paragraph(
-        result.returncode, result.stdout, result.stderr, "gate", "ptq fails auc_drop", "at most -2", expected_code=3
+        result.returncode,
+        result.stdout,
+        result.stderr,
+        "gate",
+        "ptq fails anomalous auc_drop",
+        "at most -2",
+        expected_code=3,
     )
     assert "tpr_at_fpr_5_drop" not in said
     gate = json.loads((folder / "gate.json").read_text())
@@ -518,7 +551,13 @@ def test_stage_killed_half_way_leaves_the_earlier_output_and_the_next_run_succee
 
     result = released.run_stage("capture", {"--config": config({"capture.sessions": 4}), "--out": out})
     assert result.returncode == 0, result.stderr
-    assert sorted(path.name for path in out.iterdir()) == ["dataset.json", "sessions"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "dataset.json",
+        "flags.png",
+        "report.md",
+        "sessions",
+        "signals.png",
+    ]
     assert len(json.loads((out / "dataset.json").read_text())["sessions"]) == 4
     assert list(tmp_path.glob("*.partial")) == []
 

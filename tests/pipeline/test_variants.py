@@ -59,6 +59,51 @@ def test_two_channels_held_out_per_tensor_qat_first_and_no_dc_removal_reach_a_re
     assert "| state | 2 | normal |" in report
 
 
+def test_leaky_split_of_three_classes_on_band_features_with_varied_windows_is_stamped_and_compared(tmp_path):
+    base = {key: value for key, value in TINY.items() if not key.startswith("capture.")}
+    overrides = {
+        "capture": "synthetic_shock",
+        "capture.containers.count": 6,
+        "labels.classes": ["normal", "handling_shock", "impact"],
+        "split": "random_windows",
+        "features": "bands",
+        "features.dc": "none",
+        "features.extractor": {
+            "kind": "bands", "frame": 64, "hop": 32, "window": "hann", "bands": 6, "spacing": "equal",
+            "low_hz": 0.0, "high_hz": None,
+        },
+        "features.scaler": {"kind": "quantile"},
+        "model": "mlp",
+        "window.length": 128,
+        "window.hop": 64,
+        "train.augment": {
+            "crop": {"probability": 0.5, "max_shift": 8},
+            "time_warp": {"probability": 0.5, "max_stretch": 0.05},
+            "jitter": {"probability": 0.5, "factor": [0.5, 1.0]},
+        },
+        "board": ["native"],
+        "quantize.ladder": ["ptq"],
+    }  # fmt: skip
+    workspace = Workspace(tmp_path / "workspace", overrides, "vibration", base)
+    workspace.repro()
+
+    def read(name):
+        return json.loads((workspace.path / name).read_text())
+
+    assert read("data/split/split.json")["leaky"]
+    proof = read("data/split/proof.json")
+    assert (proof["leaky"], proof["holds"]) == (True, False)
+    assert read("models/convert/contract.json")["leaky"]
+    assert read("models/release/manifest.json")["leaky"]
+    assert read("models/convert/contract.json")["input"]["shape"] == [3, 9]
+    assert read("models/convert/contract.json")["labels"] == ["normal", "handling_shock", "impact"]
+    assert set(read("models/validate/metrics.json")["unseen"]["ptq"]) == {"handling_shock", "impact"}
+    assert all(row["different"] == 0 for row in read("models/validate/parity.json"))
+    report = (workspace.path / "models/validate/report.md").read_text()
+    assert "The split is leaky" in report
+    assert "| ptq | impact |" in report.split("What the leak is worth")[1].split("##")[0]
+
+
 @pytest.mark.slow
 def test_mems_recordings_reach_a_release_with_states_held_out(tmp_path):
     root = os.environ.get("BEARING_DATASETS_ROOT")

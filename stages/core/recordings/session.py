@@ -285,7 +285,10 @@ class SessionFile:
         ArtifactError
             If they differ.
         """
-        found = sha256_file(self.path)
+        try:
+            found = sha256_file(self.path)
+        except OSError as error:
+            raise self._unreadable(error) from None
         if found != sha256:
             raise ArtifactError(
                 found=f"its SHA-256 is {found}",
