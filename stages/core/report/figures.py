@@ -55,9 +55,11 @@ def save_histograms(path: Path, sets: list[ScoreSet], labels: NDArray[np.int8], 
         bins = np.linspace(float(every.min()), float(every.max()), 81)
         for axes, each in zip(grid[:, k], sets, strict=True):
             _draw_histogram(axes, each.scores[:, k], each.thresholds[k], labels, classes, bins)
-            axes.set_title(each.title if outputs == 1 else f"{each.title}: {classes[k + 1]}", loc="left", fontsize=10)
+            name = classes[k + 1].replace("_", " ")
+            axes.set_title(each.title if outputs == 1 else f"{each.title}: {name}", loc="left", fontsize=10)
         grid[-1, k].set_xlabel("score (logit)")
-    grid[0, 0].legend(frameon=False, ncols=len(classes) + 1, fontsize=9)
+    handles = grid[0, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper center", frameon=False, ncols=len(classes) + 1, fontsize=9)
     figure.savefig(path, dpi=110, metadata={"Software": None})
 
 
