@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from stages import split
+from stages.core.artifacts import sha256_file
 from stages.core.config import compose
 from stages.core.errors import SplitError
 from stages.core.recordings.session import SessionMeta, Span, write_session
@@ -49,7 +50,8 @@ class Project:
         )
         path = f"sessions/{name}.parquet"
         write_session(self.folder / "capture" / path, meta, counts)
-        self.entries.append({"session_id": name, "path": path, "excluded": None, "sample_rate_hz": RATE_HZ})
+        entry = {"session_id": name, "path": path, "excluded": None, "sample_rate_hz": RATE_HZ}
+        self.entries.append({**entry, "sha256": sha256_file(self.folder / "capture" / path)})
 
     def run(self, kind, **changes):
         (self.folder / "capture/dataset.json").write_text(json.dumps({"sessions": self.entries}))
