@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from stages.core.artifacts import output_directory, write_json
 from stages.core.dsp.codes_file import CodesFile
@@ -57,17 +56,15 @@ def main(paths: argparse.Namespace) -> str:
     unfitted = unfitted_contract(config.features, config.window, meta.sample_rate_hz, meta.channels)
     train = windows[windows["part"] == "train"]
     measured = _each_batch(partial(_measure, unfitted), train, files, unfitted, config.compute, "features: statistics")
-    statistics = total(part for _, part in measured)
+    statistics = total(measured)
     columns = statistics.columns(unfitted, full_scale_counts(meta))
     contract = replace(unfitted, codes=fit_codes(config.features.scaler, columns))
     candidates = compare(config.features, columns, statistics.peaks)
     costs = {candidate.kind: candidate.costs for candidate in candidates}[chosen]
 
     with output_directory(paths.out) as out, track("features", config.features.model_dump()) as record:
-        with CodesFile(out / "codes.npy", (len(windows), *contract.shape)) as file:
-            encode = partial(_encode, contract)
-            for rows, codes in _each_batch(encode, windows, files, contract, config.compute, "features: codes"):
-                file.write(rows, codes)
+        encode = partial(_encode, contract, CodesFile.create(out / "codes.npy", (len(windows), *contract.shape)))
+        deque(_each_batch(encode, windows, files, contract, config.compute, "features: codes"), maxlen=0)
         write_json(out / "contract.json", contract.to_json())
         write_json(out / "report.json", report(chosen, candidates, columns))
         save_scaling(out / "scaling.png", chosen, candidates, columns)
@@ -89,20 +86,18 @@ def _each_batch(
     contract: Preprocess,
     compute: Compute,
     what: str,
-) -> Iterator[tuple[NDArray[np.int64], T]]:
-    """Yield the rows of each batch and what the function makes of it."""
+) -> Iterable[T]:
+    """Return what the function makes of each batch, lazily."""
     every = batches(windows, files, contract.window * len(contract.channels))
-    done = progress(map_sessions(function, every, compute), what, len(every))
-    for batch, result in zip(every, done, strict=True):
-        yield batch.rows, result
+    return progress(map_sessions(function, every, compute), what, len(every))
 
 
 def _measure(contract: Preprocess, batch: Batch) -> Statistics:
     return measure(contract, read_batch(batch, contract.window), batch.labels)
 
 
-def _encode(contract: Preprocess, batch: Batch) -> NDArray[np.int8]:
-    return preprocess(contract, read_batch(batch, contract.window))
+def _encode(contract: Preprocess, file: CodesFile, batch: Batch) -> None:
+    file.write(batch.rows, preprocess(contract, read_batch(batch, contract.window)))
 
 
 def _common_signal(metas: Iterator[SessionMeta]) -> SessionMeta:

@@ -1,41 +1,43 @@
-"""The codes of all windows in one `.npy` file, written batch by batch without holding or mapping it."""
+"""The codes of all windows in one `.npy` file, written batch by batch, from several processes if need be."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
 
+@dataclass(frozen=True)
 class CodesFile:
-    """An int8 array that is being written; use it in a `with` block.
+    """An int8 array on disk that is being filled; nothing of it is held or mapped.
 
-    Parameters
+    Attributes
     ----------
     path : Path
-    shape : tuple of int
-        (windows, frames, codes).
+    first : int
+        Where the array begins, in bytes.
+    row_bytes : int
+        Of one window.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, int, int]) -> None:
-        self._row_bytes = shape[1] * shape[2]
-        self._file = path.open("wb")
+    path: Path
+    first: int
+    row_bytes: int
+
+    @classmethod
+    def create(cls, path: Path, shape: tuple[int, int, int]) -> CodesFile:
+        """Make the file at its full length, for an array of shape (windows, frames, codes)."""
         header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.int8)), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(self._file, header)
-        self._begin = self._file.tell()
-
-    def __enter__(self) -> CodesFile:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
+        with path.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            first = file.tell()
+            file.truncate(first + int(np.prod(shape)))
+        return cls(path, first, shape[1] * shape[2])
 
     def write(self, rows: NDArray[np.int64], codes: NDArray[np.int8]) -> None:
-        """Write windows into their rows.
+        """Write windows into their rows; who writes other rows at the same time does not matter.
 
         Parameters
         ----------
@@ -43,6 +45,7 @@ class CodesFile:
         codes : ndarray of int8, shape (windows, frames, codes)
         """
         runs = np.flatnonzero(np.diff(rows, prepend=rows[0] - 2) != 1)
-        for begin, end in zip(runs, [*runs[1:], len(rows)], strict=True):
-            self._file.seek(self._begin + int(rows[begin]) * self._row_bytes)
-            self._file.write(np.ascontiguousarray(codes[begin:end]).data)
+        with self.path.open("r+b") as file:
+            for begin, end in zip(runs, [*runs[1:], len(rows)], strict=True):
+                file.seek(self.first + int(rows[begin]) * self.row_bytes)
+                file.write(np.ascontiguousarray(codes[begin:end]).data)
