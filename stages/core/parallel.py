@@ -1,13 +1,14 @@
-"""Work per session, spread over processes: in order, bounded in flight, the same results whatever the backend."""
+"""Work per session, spread over processes: in order, the same results whatever the backend."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import chain
-from typing import TypeVar
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import chain, islice
+from typing import Any, TypeVar
 
 from joblib import Parallel, delayed, parallel_config
 
@@ -19,15 +20,15 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 #: Sessions that travel together, so that what the function carries is pickled once for all of them.
-_LARGEST_CHUNK = 4
-#: Chunks per worker that are handed out before results are waited for; bounds what is in flight.
-_CHUNKS_IN_FLIGHT = 16
+_LARGEST_CHUNK = 16
+#: Chunks per worker that a backend without streaming is given at once; bounds the results that wait.
+_WAVE = 8
 
 
 def map_sessions(function: Callable[[T], R], items: Sequence[T], compute: Compute) -> Iterator[R]:
     """Apply a function to each item, and yield the results in the order of the items.
 
-    At most ``64 * workers`` items are in work or done and not yet yielded. One worker runs in this process.
+    Results are yielded as soon as it is their turn, so that few wait. One worker runs in this process.
 
     Parameters
     ----------
@@ -52,17 +53,14 @@ def map_sessions(function: Callable[[T], R], items: Sequence[T], compute: Comput
     if compute.workers == 1:
         yield from map(function, items)
         return
-    per_wave = compute.workers * _CHUNKS_IN_FLIGHT
-    size = min(max(len(items) // per_wave, 1), _LARGEST_CHUNK)
-    starts = range(0, len(items), size)
-    with _workers(compute) as parallel:
-        for wave in range(0, len(starts), per_wave):
-            chunks = (items[start : start + size] for start in starts[wave : wave + per_wave])
-            done = parallel(delayed(_apply)(function, chunk) for chunk in chunks)
-            for outcome in chain.from_iterable(done):
-                if isinstance(outcome, TailgateError):
-                    raise outcome
-                yield outcome
+    size = min(max(len(items) // (8 * compute.workers), 1), _LARGEST_CHUNK)
+    chunks = (items[start : start + size] for start in range(0, len(items), size))
+    tasks = (delayed(_apply)(function, chunk) for chunk in chunks)
+    with _workers(compute) as run, closing(run(tasks)) as done:
+        for outcome in chain.from_iterable(done):
+            if isinstance(outcome, TailgateError):
+                raise outcome
+            yield outcome
 
 
 def _apply(function: Callable[[T], R], chunk: Sequence[T]) -> list[R | TailgateError]:
@@ -77,12 +75,29 @@ def _apply(function: Callable[[T], R], chunk: Sequence[T]) -> list[R | TailgateE
 
 
 @contextmanager
-def _workers(compute: Compute) -> Iterator[Parallel]:
+def _workers(compute: Compute) -> Iterator[Callable[[Iterator[Any]], Generator[Any]]]:
     """Give a pool of workers; processes of this machine inherit its pinned environment, Ray has to be told."""
     if compute.backend == "loky":
-        with Parallel(n_jobs=compute.workers, backend="loky", batch_size=1) as parallel:
+        with (
+            warnings.catch_warnings(),
+            Parallel(n_jobs=compute.workers, backend="loky", batch_size=1, return_as="generator") as parallel,
+        ):
+            # After an error joblib counts what was done in vain.
+            warnings.filterwarnings("ignore", message=".*tasks (have been|which were)", category=UserWarning)
             yield parallel
         return
+    with _ray(), parallel_config("ray"), Parallel(n_jobs=compute.workers, batch_size=1) as parallel:
+        yield lambda tasks: _in_waves(parallel, tasks, _WAVE * compute.workers)
+
+
+def _in_waves(parallel: Parallel, tasks: Iterator[Any], size: int) -> Generator[Any]:
+    """Run so many tasks at a time: this backend gives results only when all that it was given are done."""
+    while wave := list(islice(tasks, size)):
+        yield from parallel(wave)
+
+
+@contextmanager
+def _ray() -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -102,7 +117,6 @@ def _workers(compute: Compute) -> Iterator[Parallel]:
         runtime_env={"env_vars": dict(PINNED_ENVIRONMENT)},
     )
     try:
-        with parallel_config("ray"), Parallel(n_jobs=compute.workers, batch_size=1) as parallel:
-            yield parallel
+        yield
     finally:
         ray.shutdown()

@@ -81,20 +81,6 @@ def test_workers_run_in_the_pinned_environment_on_one_thread():
         assert set(threads) == {1}
 
 
-def test_work_in_flight_is_bounded():
-    class Counted(list):
-        touched = 0
-
-        def __getitem__(self, key):
-            Counted.touched = max(Counted.touched, key.stop if isinstance(key, slice) else key)
-            return super().__getitem__(key)
-
-    results = map_sessions(abs, Counted(range(1000)), Compute(backend="loky", workers=2))
-    assert next(results) == 0
-    assert Counted.touched <= 128
-    assert list(results) == list(range(1, 1000))
-
-
 def test_missing_ray_is_one_paragraph(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError) as caught:
