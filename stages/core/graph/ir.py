@@ -1,24 +1,38 @@
-"""The integer network between ONNX and C: a list of typed operations in execution order.
+"""The network between ONNX and C, in any precision: a list of typed operations in execution order.
 
-Activations are int8 in the layout (length, channels); ``real = scale * (q - zero_point)``. Every operation
-accumulates in int32 and requantises as DESIGN section 4 says::
+Activations lie in the layout (length, channels). The type of an operation's output says what it computes:
 
-    y = clip(rint(float32(acc) * multiplier) + zero_point, y_min, y_max)      round half to even
+int8, int16
+    ``real = scale * (q - zero_point)``; weights are int8. The sum is int32, and requantised::
 
-with ``multiplier = float32(float32(s_x * s_w[c]) / s_y)``; ``y_min`` carries a fused ReLU.
+        y = clip(rint(float32(acc) * multiplier) + zero_point, y_min, y_max)      round half to even
+
+    with ``multiplier = float32(float32(s_x * s_w[c]) / s_y)``; ``y_min`` carries a fused ReLU.
+int32
+    The score of the last layer as its accumulator, ``y = acc``; ``real = float32(acc) * multiplier`` with
+    ``multiplier = float32(s_x * s_w[c])``.
+float32
+    Weights and sums are float32. A sum starts at the bias and adds one product after another, ordered by tap and
+    within it by input channel, each rounded; a pool starts at 0 and adds over length. ``y = clip(acc, y_min, y_max)``,
+    for a pool ``y = acc * multiplier`` with ``multiplier = float32(1 / length)``.
+
+A network of another precision than int8 begins with a `Widen` of the int8 input codes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+Dtype = Literal["int8", "int16", "int32", "float32"]
+
 
 @dataclass(frozen=True)
 class Tensor:
-    """An int8 activation tensor.
+    """An activation tensor.
 
     Attributes
     ----------
@@ -26,8 +40,10 @@ class Tensor:
     length, channels : int
         Layout in memory is ``[length][channels]``.
     scale : float
-        A float32 value.
+        A float32 value; 1 for int32, whose scales are the multipliers of its operation, and for float32.
     zero_point : int
+        0 for all but int8.
+    dtype : {"int8", "int16", "int32", "float32"}
     """
 
     name: str
@@ -35,11 +51,26 @@ class Tensor:
     channels: int
     scale: float
     zero_point: int
+    dtype: Dtype = "int8"
 
     @property
     def n_bytes(self) -> int:
         """Size in memory."""
-        return self.length * self.channels
+        return self.length * self.channels * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class Widen:
+    """The int8 input codes as another type.
+
+    For int16, ``y = q << 8`` at scale ``s / 256``, the same real values; for float32, ``y = float32(q) * multiplier``
+    with ``multiplier = s``. The input's zero point is 0.
+    """
+
+    name: str
+    input: Tensor
+    output: Tensor
+    multiplier: np.float32
 
 
 @dataclass(frozen=True)
@@ -51,28 +82,29 @@ class Conv1d:
     name : str
         The ONNX node.
     input, output : Tensor
-    weight : ndarray of int8, shape (output channels, input channels / groups, kernel)
-    bias : ndarray of int32, shape (output channels,)
-        At scale ``s_x * s_w[c]``.
+    weight : ndarray of int8 or float32, shape (output channels, input channels / groups, kernel)
+    bias : ndarray of int32 or float32, shape (output channels,)
+        As int32, at scale ``s_x * s_w[c]``.
     multiplier : ndarray of float32, shape (output channels,)
+        1 in a float32 network.
     stride, pad_left, pad_right, groups : int
         Padding stands for real zero, that is for ``input.zero_point``.
-    y_min, y_max : int
-        Activation range in output codes.
+    y_min, y_max : int or float
+        Activation range in output codes; in a float32 network 0 or -inf, and inf.
     """
 
     name: str
     input: Tensor
     output: Tensor
-    weight: NDArray[np.int8]
-    bias: NDArray[np.int32]
+    weight: NDArray[Any]
+    bias: NDArray[Any]
     multiplier: NDArray[np.float32]
     stride: int
     pad_left: int
     pad_right: int
     groups: int
-    y_min: int
-    y_max: int
+    y_min: float
+    y_max: float
 
 
 @dataclass(frozen=True)
@@ -83,8 +115,8 @@ class GlobalAveragePool:
     input: Tensor
     output: Tensor
     multiplier: np.float32
-    y_min: int
-    y_max: int
+    y_min: float
+    y_max: float
 
 
 @dataclass(frozen=True)
@@ -93,22 +125,22 @@ class Dense:
 
     Attributes
     ----------
-    weight : ndarray of int8, shape (output channels, input channels)
-    bias : ndarray of int32, shape (output channels,)
+    weight : ndarray of int8 or float32, shape (output channels, input channels)
+    bias : ndarray of int32 or float32, shape (output channels,)
     multiplier : ndarray of float32, shape (output channels,)
     """
 
     name: str
     input: Tensor
     output: Tensor
-    weight: NDArray[np.int8]
-    bias: NDArray[np.int32]
+    weight: NDArray[Any]
+    bias: NDArray[Any]
     multiplier: NDArray[np.float32]
-    y_min: int
-    y_max: int
+    y_min: float
+    y_max: float
 
 
-Op = Conv1d | GlobalAveragePool | Dense
+Op = Widen | Conv1d | GlobalAveragePool | Dense
 
 
 @dataclass(frozen=True)

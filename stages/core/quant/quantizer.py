@@ -10,7 +10,6 @@ from torch.fx import GraphModule, Node
 from torchao.quantization.pt2e import (
     FakeQuantize,
     FusedMovingAvgObsFakeQuantize,
-    HistogramObserver,
     MinMaxObserver,
     MovingAverageMinMaxObserver,
     MovingAveragePerChannelMinMaxObserver,
@@ -24,19 +23,13 @@ from torchao.quantization.pt2e.quantizer import (
 )
 
 from stages.core.errors import ConfigError, OperatorError
+from stages.core.quant.observers import CALIBRATION_OBSERVERS, TRAINING_OBSERVERS
 
 ANNOTATION = "quantization_annotation"
 
 #: The smallest weight scale. A channel that training switched off would otherwise get a scale so small that
 #: its bias, in units of ``s_x * s_w[c]``, leaves int32.
 SMALLEST_WEIGHT_SCALE = 2.0**-20
-
-CALIBRATION_OBSERVERS: dict[str, Any] = {
-    "minmax": MinMaxObserver,
-    "histogram": HistogramObserver,
-    "moving_average": MovingAverageMinMaxObserver,
-}
-TRAINING_OBSERVERS: dict[str, Any] = {"minmax": MinMaxObserver, "moving_average": MovingAverageMinMaxObserver}
 
 aten = torch.ops.aten
 CONVOLUTIONS = (aten.conv1d.default, aten.conv1d.padding)

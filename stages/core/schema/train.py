@@ -1,4 +1,4 @@
-"""Section `train`: the float model's training and the objective of its threshold."""
+"""Section `train`: the float model's training."""
 
 from __future__ import annotations
 
@@ -6,18 +6,7 @@ from pydantic import Field
 
 from stages.core.schema.augment import Augment
 from stages.core.schema.base import Section
-
-
-class Threshold(Section):
-    """The objective that sets a decision threshold.
-
-    Attributes
-    ----------
-    max_fpr : float
-        The largest share of healthy val windows that may be called anomalous.
-    """
-
-    max_fpr: float = Field(gt=0, lt=1)
+from stages.core.schema.threshold import Threshold
 
 
 class Train(Section):
