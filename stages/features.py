@@ -23,7 +23,7 @@ from stages.core.errors import RecordingError
 from stages.core.parallel import map_sessions
 from stages.core.recordings.batches import Batch, batches, read_batch
 from stages.core.recordings.dataset import session_files
-from stages.core.recordings.session import SessionFile, SessionMeta, full_scale_counts
+from stages.core.recordings.session import SessionFile, SessionMeta, channel_full_scales
 from stages.core.recordings.windows import read_windows
 from stages.core.report.scaling_figure import save_scaling
 from stages.core.schema.compute import Compute
@@ -53,11 +53,12 @@ def main(paths: argparse.Namespace) -> str:
     meta = _common_signal(SessionFile(path).meta for path in files.values())
     chosen = config.features.scaler.kind
 
-    unfitted = unfitted_contract(config.features, config.window, meta.sample_rate_hz, meta.channels)
+    signal = (meta.sample_rate_hz, meta.channels, meta.dtype.name)
+    unfitted = unfitted_contract(config.features, config.window, *signal)
     train = windows[windows["part"] == "train"]
     measured = _each_batch(partial(_measure, unfitted), train, files, unfitted, config.compute, "features: statistics")
     statistics = total(measured)
-    columns = statistics.columns(unfitted, full_scale_counts(meta))
+    columns = statistics.columns(unfitted, channel_full_scales(meta))
     contract = replace(unfitted, codes=fit_codes(config.features.scaler, columns))
     candidates = compare(config.features, columns, statistics.peaks)
     costs = {candidate.kind: candidate.costs for candidate in candidates}[chosen]
@@ -104,7 +105,7 @@ def _common_signal(metas: Iterator[SessionMeta]) -> SessionMeta:
     """Return the first session's metadata after checking that all agree on what a sample means."""
     first = next(metas)
     for meta in metas:
-        for key in ("sample_rate_hz", "channels", "counts_per_unit", "full_scale", "unit"):
+        for key in ("sample_rate_hz", "channels", "counts_per_unit", "full_scale", "unit", "limits"):
             if getattr(meta, key) != getattr(first, key):
                 raise RecordingError(
                     found=f"{key} is {getattr(meta, key)!r}, while session {first.session_id} has "

@@ -1,35 +1,35 @@
-"""Quantise the float model, score every precision on val, and let the gate choose or refuse."""
+"""Make every precision of the float model, score each on val, and let the gate choose or refuse."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from torch import nn
 
-from stages.core.artifacts import json_ready, output_directory, write_json
+from stages.core.artifacts import json_ready, output_directory, read_json, write_json
+from stages.core.bootstrap import Resampling
+from stages.core.classes import rejection
 from stages.core.dsp.contract import INPUT_SCALE
-from stages.core.evaluation import evaluate, flat, headline
-from stages.core.gate import Row, judge, passes, refusal
-from stages.core.graph.export import export_onnx
+from stages.core.evaluation import REFERENCE, Evaluation, evaluate, flat, headline
+from stages.core.gate import Row, judge, passes, refusal, table
 from stages.core.nets.examples import Examples, load_examples
-from stages.core.nets.loop import weighted_loss
+from stages.core.nets.inference import float_scores
 from stages.core.nets.models import build_model, load_weights
 from stages.core.quant.calibration import choose_rows
-from stages.core.quant.ptq import ptq
-from stages.core.quant.qat import QatOptions, qat
-from stages.core.quant.quantizer import QuantOptions
+from stages.core.quant.ladder import Attempt, Ladder
 from stages.core.schema.gate import Gate
 from stages.core.schema.labels import Labels
 from stages.core.schema.model import Model
-from stages.core.schema.quantize import Quantize
+from stages.core.schema.quantize import Quantize, Rung
 from stages.core.schema.train import Train
-from stages.core.scoring import Scored, score, score_columns, tune
+from stages.core.scoring import Scored, Threshold, score, score_columns, tune
 from stages.core.settings import Settings, load
 from stages.core.stage import progress_bar, run
+from stages.core.thresholds import choosers
 from stages.core.tracking import Run, track
 
 
@@ -48,77 +48,94 @@ def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     settings = load(paths.config, QuantizeSettings)
     train, val = load_examples(paths.split, paths.features, settings.labels.outputs, "train", "val")
-    rows = choose_rows(train.labels, settings.quantize.calibration.windows)
+    outputs = settings.labels.classes[1:]
     with output_directory(paths.out) as out, track("quantize", settings.quantize.model_dump()) as record:
-        models = quantised(load_model(settings, train, paths.train), train, rows, settings, record)
+        with ladder(settings, train, val, paths, record) as rungs:
+            names: dict[Rung, None] = dict.fromkeys(("float", *settings.quantize.ladder))
+            attempts: dict[str, Attempt] = {name: rungs.make(name) for name in names}
+        models = {name: each.model for name, each in attempts.items() if each.model is not None}
         scored = {name: score(model, val) for name, model in models.items()}
-        thresholds = {name: tune(each, val.targets, settings.train.threshold.max_fpr) for name, each in scored.items()}
-        logits = {name: each.logits for name, each in scored.items()}
-        at = {name: [threshold.logit for threshold in each] for name, each in thresholds.items()}
-        evaluation = evaluate(logits, at, val.targets, settings.labels.classes[1:], settings.quantize.ladder)
-        metrics, costs = evaluation.metrics, evaluation.costs
-        verdicts: dict[str, list[Row]] = {rung: judge(costs[rung], settings.gate) for rung in costs}
-        selected = next((rung for rung in settings.quantize.ladder if passes(verdicts[rung])), None)
+        choose = choosers(settings.train.threshold, outputs, val.hop_s)
+        thresholds = {name: tune(each, val.targets, choose) for name, each in scored.items()}
+        climbed: list[str] = [name for name in settings.quantize.ladder if name in models]
+        evaluation = judged(scored, thresholds, val, settings, climbed)
+        costs, spans = evaluation.costs, evaluation.cost_intervals
+        verdicts = {name: judge(costs[name], settings.gate, spans[name]) for name in climbed}
+        selected = next((name for name in climbed if passes(verdicts[name])), None)
+        print(table(verdicts))
         for name, model in models.items():
             (out / f"{name}.onnx").write_bytes(model)
-        write_json(out / "calibration.json", {"train_rows": rows.tolist()})
+        calibration = {"design": settings.quantize.calibration.design, "train_rows": rungs.rows.tolist()}
+        write_json(out / "calibration.json", calibration)
         write_json(out / "thresholds.json", json_ready(thresholds))
-        write_json(out / "metrics.json", json_ready({"scores": metrics, "cost": costs}))
-        write_json(out / "gate.json", json_ready({"selected": selected, "rungs": verdicts}))
-        write_scores(out / "scores.parquet", scored, val, settings.labels.classes[1:])
-        record.metrics(flat(metrics))
+        write_json(out / "metrics.json", json_ready({"scores": evaluation.metrics, "cost": evaluation.costs}))
+        write_json(out / "reject.json", json_ready(withheld(scored, thresholds, val, settings.train)))
+        write_json(out / "intervals.json", json_ready(evaluation.intervals_json()))
+        write_json(out / "equality.json", json_ready({name: each.equalities for name, each in attempts.items()}))
+        write_json(out / "gate.json", json_ready(verdict(selected, verdicts, attempts)))
+        write_scores(out / "scores.parquet", scored, val, outputs)
+        record.metrics(flat(evaluation.metrics))
         for path in sorted(out.iterdir()):
             record.artifact(path)
     if selected is None:
         raise refusal(verdicts)
-    return f"quantize: {selected} passes the gate; val {headline(metrics)}"
+    return f"quantize: {selected} passes the gate; val {headline(evaluation.metrics)}"
 
 
-def load_model(settings: QuantizeSettings, train: Examples, folder: Path) -> nn.Module:
-    """Rebuild the trained float network."""
-    model = build_model(settings.model, train.codes.shape[2], train.outputs)
-    load_weights(model, folder / "float.safetensors")
-    return model.eval()
+@contextmanager
+def ladder(
+    settings: QuantizeSettings, train: Examples, val: Examples, paths: argparse.Namespace, record: Run
+) -> Iterator[Ladder]:
+    """Give the ladder, and show its training while it is climbed."""
+    model = build_model(settings.model, train.codes.shape[2], train.outputs).eval()
+    load_weights(model, paths.train / "float.safetensors")
+    float_metrics = read_json(paths.train / "metrics.json")[REFERENCE]
+    limits = [float_metrics[output]["threshold"] for output in settings.labels.classes[1:]]
+    scores = float_scores(model, train.planes, INPUT_SCALE)
+    rows = choose_rows(settings.quantize.calibration, train.labels, scores, limits)
+    trained = [rung for rung in settings.quantize.ladder if rung in ("qat", "pruned")]
+    with progress_bar("quantize: QAT epochs", settings.quantize.qat.epochs * len(trained)) as advance:
 
-
-def quantised(
-    model: nn.Module, train: Examples, rows: np.ndarray, settings: QuantizeSettings, record: Run
-) -> dict[str, bytes]:
-    """Make every precision, float first, as ONNX."""
-    section = settings.quantize
-    calibration = train.planes[rows]
-    makers: dict[str, Callable[[], nn.Module]] = {
-        "ptq": lambda: ptq(model, calibration, QuantOptions(INPUT_SCALE, section.observer, section.per_channel)),
-        "qat": lambda: fine_tune(model, train, settings, record),
-    }
-    _, length, channels = train.codes.shape
-    models = {"float": export_onnx(model, channels, length, INPUT_SCALE)}
-    for rung in section.ladder:
-        models[rung] = export_onnx(makers[rung](), channels, length, INPUT_SCALE)
-    return models
-
-
-def fine_tune(model: nn.Module, train: Examples, settings: QuantizeSettings, record: Run) -> nn.Module:
-    """Train on with fake quantisation."""
-    section = settings.quantize.qat
-    options = QatOptions(
-        epochs=section.epochs,
-        frozen_epochs=section.frozen_epochs,
-        batch=settings.train.batch_size,
-        learning_rate=settings.train.lr * section.lr_factor,
-        seed=settings.seed,
-    )
-    quant = QuantOptions(INPUT_SCALE, section.observer, settings.quantize.per_channel)
-    with progress_bar("quantize: QAT epochs", section.epochs) as advance:
-
-        def on_epoch(epoch: int, loss: float) -> None:
-            record.metrics({"qat_loss": loss}, step=epoch)
+        def on_epoch(rung: Rung, epoch: int, loss: float) -> None:
+            record.metrics({f"{rung}_loss": loss}, step=epoch)
             advance()
 
-        targets = train.targets
-        return qat(
-            model, train.planes, targets.astype(np.float32), quant, options, weighted_loss(targets), on_epoch
-        ).converted
+        given = (settings.quantize, settings.train, settings.seed, on_epoch)
+        yield Ladder(model, settings.model, train, val, rows, *given)
+
+
+def judged(
+    scored: dict[str, Scored],
+    thresholds: dict[str, list[Threshold]],
+    val: Examples,
+    settings: QuantizeSettings,
+    climbed: list[str],
+) -> Evaluation:
+    """Hold every precision against float, with intervals."""
+    logits = {name: each.logits for name, each in scored.items()}
+    at = {name: [threshold.logit for threshold in each] for name, each in thresholds.items()}
+    bootstrap = settings.gate.bootstrap
+    resampling = Resampling(bootstrap.resamples, bootstrap.confidence, settings.seed)
+    return evaluate(logits, at, val.targets, settings.labels.classes[1:], climbed, val.origins, resampling)
+
+
+def withheld(
+    scored: dict[str, Scored], thresholds: dict[str, list[Threshold]], val: Examples, training: Train
+) -> dict[str, Any]:
+    """Choose from how sure a decision must be to be made."""
+    reject = training.threshold.reject
+    if reject is None:
+        return {"reject": None, "rungs": {}}
+    at = {name: [threshold.logit for threshold in each] for name, each in thresholds.items()}
+    rungs = {name: rejection(each.logits, at[name], val.labels, reject) for name, each in scored.items()}
+    return {"reject": reject.model_dump(), "rungs": rungs}
+
+
+def verdict(selected: str | None, verdicts: dict[str, list[Row]], attempts: dict[str, Attempt]) -> dict[str, Any]:
+    """Collect what became of every rung."""
+    missing = {name: each.reason for name, each in attempts.items() if each.reason}
+    pruning = {name: each.costs for name, each in attempts.items() if each.costs}
+    return {"selected": selected, "rungs": verdicts, "missing": missing, "costs": pruning}
 
 
 def write_scores(path: Path, scored: dict[str, Scored], val: Examples, outputs: tuple[str, ...]) -> None:

@@ -88,7 +88,9 @@ def facts(paths: argparse.Namespace) -> dict[str, Any]:
         "results": {
             "gate": read_json(paths.quantize / "gate.json"),
             "metrics": read_json(paths.validate / "metrics.json"),
+            "intervals": read_json(paths.validate / "intervals.json"),
             "parity": read_json(paths.validate / "parity.json"),
+            "price": read_json(paths.validate / "price.json"),
             "device": read_json(paths.validate / "device.json"),
             "size": read_json(paths.build / "size.json"),
         },

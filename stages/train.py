@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
@@ -34,7 +33,7 @@ from stages.core.seeds import derive_seed, seed_torch
 from stages.core.settings import Settings, load
 from stages.core.stage import progress_bar, run
 from stages.core.tail import describe as describe_scores
-from stages.core.thresholds import threshold_at_fpr
+from stages.core.thresholds import choosers
 from stages.core.tracking import Run, track
 
 
@@ -64,7 +63,7 @@ def main(paths: argparse.Namespace) -> str:
             "float": float_scores(model.eval(), val.planes, INPUT_SCALE),
             **baseline_scores(val.codes, logistic),
         }
-        metrics = score_metrics(scores, val.targets, config)
+        metrics = score_metrics(scores, val, config)
         save_file(model.state_dict(), out / "float.safetensors")
         write_json(out / "baselines.json", {"logistic": [each.to_json() for each in logistic]})
         write_json(out / "metrics.json", json_ready(metrics))
@@ -100,7 +99,7 @@ def varied(train: Examples, config: TrainSettings, paths: argparse.Namespace) ->
             windows, files, contract.window, config.train.augment, config.labels, Path(folder) / "counts.npy"
         )
         fields = (train.codes, train.labels, train.outputs, contract, context, config.train.augment, config.seed)
-        yield AugmentedExamples(*fields)
+        yield AugmentedExamples(*fields, origins=train.origins)
 
 
 def train_float(
@@ -120,15 +119,17 @@ def train_float(
     return history
 
 
-def score_metrics(scores: dict[str, NDArray[Any]], targets: NDArray[np.int8], config: TrainSettings) -> ByModel:
+def score_metrics(scores: dict[str, NDArray[Any]], val: Examples, config: TrainSettings) -> ByModel:
     """Set thresholds for each model and output on val, and describe its scores."""
+    names, targets = config.labels.classes[1:], val.targets
+    choose = choosers(config.train.threshold, names, val.hop_s)
 
-    def at_threshold(values: NDArray[Any], target: NDArray[np.int8]) -> dict[str, float]:
-        return describe_scores(values, target, threshold_at_fpr(values[target == 0], config.train.threshold.max_fpr))
+    def at_threshold(values: NDArray[Any], k: int) -> dict[str, float]:
+        below = targets[:, k] == 0
+        return describe_scores(values, targets[:, k], choose[k](values[below], values[~below]), val.hop_s)
 
     return {
-        model: {name: at_threshold(values[:, k], targets[:, k]) for k, name in enumerate(config.labels.classes[1:])}
-        for model, values in scores.items()
+        model: {name: at_threshold(values[:, k], k) for k, name in enumerate(names)} for model, values in scores.items()
     }
 
 

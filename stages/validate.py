@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import onnx
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import Field
 
 from stages.core.artifacts import json_ready, output_directory, read_json, write_json
+from stages.core.bootstrap import Resampling
 from stages.core.bundle import pack_golden
-from stages.core.contest import Contest
-from stages.core.device.chain import Device, Expected, check_budget, measure, prove, prove_formula
-from stages.core.evaluation import coverage, flat, headline
-from stages.core.graph.lower import lower
+from stages.core.contest import read_contest
+from stages.core.device.harness import Samples
+from stages.core.device.ladder import Bench, Rung, make_rung
+from stages.core.evaluation import REFERENCE, coverage, flat, headline
 from stages.core.graph.onnx_view import read_model
-from stages.core.nets.baselines import Logistic
 from stages.core.nets.examples import Examples, load_examples
-from stages.core.parity import Agreement, choose_windows
 from stages.core.recordings.batches import read_counts
 from stages.core.recordings.dataset import session_files
 from stages.core.recordings.windows import UNSEEN, read_windows
+from stages.core.report.curves import roc_table
 from stages.core.report.figures import ScoreSet, save_histograms
 from stages.core.report.page import render
 from stages.core.schema.build import Board
+from stages.core.schema.gate import Gate
 from stages.core.schema.labels import Labels
 from stages.core.schema.validate import Validate
 from stages.core.schema.window import Window
@@ -43,8 +40,10 @@ class ValidateSettings(Settings):
     """The sections that this stage reads."""
 
     task: str
+    seed: int
     labels: Labels
     window: Window
+    gate: Gate
     board: dict[str, Board]
     validation: Validate = Field(alias="validate")
 
@@ -56,88 +55,81 @@ def main(paths: argparse.Namespace) -> str:
     windows = index[index["part"] == "test"].reset_index(drop=True)
     leaky = read_json(paths.split / "split.json")["leaky"]
     gate = read_json(paths.quantize / "gate.json")
-    contest = read_contest(paths, gate, settings.labels)
+    contest = read_contest(paths.train, paths.quantize, settings.labels.classes)
     parts = ["test", UNSEEN] if (index["part"] == UNSEEN).any() else ["test"]
     test, *apart = load_examples(paths.split, paths.features, settings.labels.outputs, *parts)
-    scored, evaluation = contest.judge(test)
+    scored, evaluation = contest.judge(test, Resampling(**dict(settings.gate.bootstrap), seed=settings.seed))
     unseen = contest.judge(apart[0])[1] if apart else None
-    expected = expectation(paths, windows, test, scored[gate["selected"]], settings.window.length)
-    codes = read_json(paths.convert / "contract.json")["decision"]["threshold_codes"]
-    rows = choose_windows(test.codes, expected.outputs, codes, settings.validation.board_windows)
+    samples = read_counts(windows, session_files(paths.capture), settings.window.length)
+    names = sorted(set(gate["rungs"]) & set(scored), key=lambda name: (name != gate["selected"], name))
+    rungs = [read_rung(paths, settings, name, samples, test, scored[name]) for name in names]
+    ships = rungs[0].emulated
     with output_directory(paths.out) as out, track("validate", settings.validation.model_dump()) as record:
-        agreements, boards = run_boards(paths, settings, expected, rows)
-        golden = rows[np.linspace(0, len(rows) - 1, min(_GOLDEN_WINDOWS, len(rows))).astype(int)]
-        (out / "golden.bin").write_bytes(pack_golden(expected.samples[golden], expected.outputs[golden]))
-        write_json(out / "parity.json", json_ready(agreements))
+        climb = bench(paths, settings).climb(progress(rungs, "validate: precisions"))
+        boards = climb.measured[gate["selected"]]
+        golden = ships.evenly(_GOLDEN_WINDOWS)
+        (out / "golden.bin").write_bytes(pack_golden(golden.samples, golden.scores))
+        write_json(out / "parity.json", json_ready(climb.agreements))
         write_json(out / "device.json", boards)
-        figures = {"leaky": leaky, "test": evaluation.metrics, "cost": evaluation.costs}
+        write_json(out / "price.json", {"selected": gate["selected"], "rungs": climb.prices})
+        told, rejections = contest.tell(scored, test), contest.withhold(scored, test)
+        figures = {"leaky": leaky, "test": evaluation.metrics, "cost": evaluation.costs, "classes": told}
+        figures |= {"withheld": rejections} if rejections else {}
         write_json(out / "metrics.json", json_ready(figures | ({"unseen": unseen.metrics} if unseen else {})))
-        write_scores(out / "scores.parquet", windows, scored, contest.outputs)
+        write_json(out / "intervals.json", json_ready(evaluation.intervals_json()))
+        write_scores(out / "scores.parquet", windows, scored, settings.labels.classes[1:])
+        of_any = {"float": scored[REFERENCE].logits[:, 0], "shipped": scored[gate["selected"]].logits[:, 0]}
+        roc_table(of_any, test.targets[:, 0]).to_csv(out / "roc.csv", index=False)
         sets = [ScoreSet(name, each.logits, contest.thresholds[name]) for name, each in scored.items()]
         save_histograms(out / "scores.png", sets, test.labels, settings.labels.classes)
         page = render(
             task=settings.task,
             gate=gate,
-            outputs=contest.outputs,
+            classes=settings.labels.classes,
+            outputs=settings.labels.classes[1:],
             leaky=leaky,
             unseen=unseen,
             windows=len(test.labels),
             coverage=coverage(index),
             evaluation=evaluation,
-            parity=agreements,
+            units=", ".join(sorted({of.unit for of in evaluation.units.values()})),
+            confidence=settings.gate.bootstrap.confidence,
+            resamples=settings.gate.bootstrap.resamples,
+            told=told,
+            rejections=rejections,
+            parity=climb.agreements,
             boards=boards,
-            board_windows=len(rows),
+            prices=climb.prices,
+            board_windows=len(ships.scores),
         )
         (out / "report.md").write_text(page, encoding="utf-8")
         record.metrics(flat(evaluation.metrics))
         for path in sorted(out.iterdir()):
             record.artifact(path)
-    emulated = f", {len(rows)} on each emulated board" if len(boards) > 1 else ""
+    emulated = f", {len(ships.scores)} on each emulated board" if len(boards) > 1 else ""
     shipped = headline({gate["selected"]: evaluation.metrics[gate["selected"]]})
     return (
-        f"validate: {', '.join(boards)} at 0 LSB from the reference ({len(test.labels)} windows natively{emulated}); "
-        f"test{' of a LEAKY split' if leaky else ''}: {shipped}"
+        f"validate: {', '.join(boards)} agree with the reference ({len(test.labels)} windows natively{emulated}) "
+        f"in {', '.join(names)}; test{' of a LEAKY split' if leaky else ''}: {shipped}"
     )
 
 
-def read_contest(paths: argparse.Namespace, gate: dict[str, Any], labels: Labels) -> Contest:
-    """Collect precisions and baselines from the stages that made them."""
-    trained = read_json(paths.train / "metrics.json")
-    tuned = read_json(paths.quantize / "thresholds.json")
-    thresholds = {name: [each["logit"] for each in by_output] for name, by_output in tuned.items()}
-    thresholds |= {name: [of["threshold"] for of in trained[name].values()] for name in ("energy", "logistic")}
-    return Contest(
-        {name: read_model(paths.quantize / f"{name}.onnx") for name in ("float", *gate["rungs"])},
-        [Logistic.from_json(each) for each in read_json(paths.train / "baselines.json")["logistic"]],
-        thresholds,
-        labels.classes[1:],
-    )
+def bench(paths: argparse.Namespace, settings: ValidateSettings) -> Bench:
+    """Set up the boards with the images of every precision."""
+    sizes = read_json(paths.build / "rungs.json")
+    return Bench(settings.board, paths.build, sizes, settings.validation.repeats, settings.validation.timeout_s)
 
 
-def run_boards(
-    paths: argparse.Namespace, settings: ValidateSettings, expected: Expected, rows: NDArray[np.int64]
-) -> tuple[list[Agreement], dict[str, Any]]:
-    """Prove every board, native first: it is the fastest to answer, and the easiest to search."""
-    agreements, boards = [prove_formula(expected)], {}
-    sizes = read_json(paths.build / "size.json")
-    in_order = sorted(settings.board.items(), key=lambda item: (item[1].kind != "native", item[0]))
-    for name, board in progress(in_order, "validate: boards"):
-        device = Device(name, board, paths.build / name / "harness.elf", settings.validation.timeout_s)
-        part = expected if board.kind == "native" else expected.rows(rows)
-        proven, result = prove(device, part, settings.validation.repeats)
-        agreements += proven
-        boards[name] = measure(device, result, expected.graph, sizes[name])
-        check_budget(name, board, boards[name])
-    return agreements, boards
-
-
-def expectation(
-    paths: argparse.Namespace, windows: pd.DataFrame, test: Examples, chosen: Scored, length: int
-) -> Expected:
-    """Collect the counts of the test windows and what every execution must make of them."""
-    samples = read_counts(windows, session_files(paths.capture), length)
-    graph = lower(onnx.load_from_string(read_model(paths.convert / "model.onnx")))
-    return Expected(graph, samples, np.asarray(test.codes), np.asarray(chosen.codes))
+def read_rung(
+    paths: argparse.Namespace, settings: ValidateSettings, name: str, samples: Samples, test: Examples, scored: Scored
+) -> Rung:
+    """Collect what every execution of a precision must make of the counts of the test windows."""
+    contract = read_json(paths.convert / "rungs" / name / "contract.json")
+    ships = contract == read_json(paths.convert / "contract.json")
+    model = read_model(paths.convert / "model.onnx" if ships else paths.quantize / f"{name}.onnx")
+    at = contract["decision"]["threshold_codes"]
+    n_windows = settings.validation.board_windows if ships else settings.validation.rung_windows
+    return make_rung(name, model, samples, test.codes, scored.codes, at, n_windows, ships=ships)
 
 
 def write_scores(path: Path, windows: pd.DataFrame, scored: dict[str, Scored], outputs: tuple[str, ...]) -> None:

@@ -1,7 +1,5 @@
 #include "app.h"
 
-#include <string.h>
-
 #include "model.h"
 #include "preprocess.h"
 #include "runtime/decision.h"
@@ -9,40 +7,37 @@
 
 _Static_assert(TG_CLASSES <= 256, "a class fits a byte");
 _Static_assert(TG_HOP >= 1, "windows advance");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "counts lie in memory as the stream brings them");
 
 /* One window being filled while another is decided. */
 #define RING_FRAMES (TG_WINDOW + TG_HOP)
+#define FRAME_BYTES (TG_CHANNELS * sizeof(tg_sample))
 
-static int16_t ring_frames[RING_FRAMES * TG_CHANNELS];
-static int16_t window[TG_WINDOW * TG_CHANNELS];
+static uint8_t ring_frames[RING_FRAMES * FRAME_BYTES];
+static tg_sample window[TG_WINDOW * TG_CHANNELS];
 static tg_ring ring;
-static const int16_t threshold_codes[] = TG_THRESHOLD_CODES;
+static const int32_t threshold_codes[] = TG_THRESHOLD_CODES;
 static tg_decision decision;
 
-_Static_assert(sizeof threshold_codes / sizeof *threshold_codes == TG_MODEL_OUTPUT_BYTES, "one threshold per output");
+_Static_assert(sizeof threshold_codes / sizeof *threshold_codes == TG_MODEL_OUTPUTS, "one threshold per output");
 
-static int16_t frame[TG_CHANNELS];
-static uint32_t frame_bytes;
+static uint8_t frame[FRAME_BYTES];
+static uint32_t frame_filled; /* bytes */
 
 void tg_app_init(void)
 {
     tg_model_init();
-    tg_ring_init(&ring, ring_frames, RING_FRAMES, TG_CHANNELS, TG_WINDOW, TG_HOP);
-    tg_decision_init(&decision, threshold_codes, TG_MODEL_OUTPUT_BYTES);
-    frame_bytes = 0;
+    tg_ring_init(&ring, ring_frames, RING_FRAMES, FRAME_BYTES, TG_WINDOW, TG_HOP);
+    tg_decision_init(&decision, threshold_codes, TG_MODEL_OUTPUTS);
+    frame_filled = 0;
 }
 
 void tg_app_feed(uint8_t byte)
 {
-    const uint32_t channel = frame_bytes / 2;
-    if (frame_bytes % 2 == 0) {
-        frame[channel] = byte;
-    } else {
-        frame[channel] = (int16_t)(uint16_t)((uint16_t)frame[channel] | (uint16_t)byte << 8);
-    }
-    if (++frame_bytes == 2 * TG_CHANNELS) {
+    frame[frame_filled++] = byte;
+    if (frame_filled == FRAME_BYTES) {
         tg_ring_push(&ring, frame);
-        frame_bytes = 0;
+        frame_filled = 0;
     }
 }
 
@@ -61,14 +56,17 @@ bool tg_app_poll(uint8_t record[TG_RECORD_BYTES])
     tg_ring_take(&ring, window);
     tg_preprocess(window, tg_model_input());
     tg_model_run();
-    const int8_t *codes = tg_model_output();
+    int32_t codes[TG_MODEL_OUTPUTS];
+    for (uint32_t k = 0; k < TG_MODEL_OUTPUTS; k++) {
+        codes[k] = tg_model_score(k);
+        put_u32(&record[16 + 4 * k], (uint32_t)codes[k]);
+    }
     record[0] = TG_RECORD_SYNC;
     record[1] = tg_decision_update(&decision, codes);
     record[2] = tg_model_arena_intact();
-    record[3] = TG_MODEL_OUTPUT_BYTES;
+    record[3] = TG_MODEL_OUTPUTS;
     put_u32(&record[4], decision.windows);
     put_u32(&record[8], decision.anomalies);
     put_u32(&record[12], ring.dropped);
-    memcpy(&record[16], codes, TG_MODEL_OUTPUT_BYTES);
     return true;
 }

@@ -1,6 +1,6 @@
 /* The product: a stream of bytes in, one record per window out.
  *
- * In    frames of TG_CHANNELS little-endian int16 counts, back to back.
+ * In    frames of TG_CHANNELS little-endian counts, tg_sample each, back to back.
  * Out   TG_RECORD_BYTES per window, little-endian:
  *
  *       offset  0  uint8   0xA5
@@ -10,7 +10,7 @@
  *               4  uint32  windows decided so far, this one included
  *               8  uint32  windows so far of any class but 0
  *              12  uint32  frames dropped so far
- *              16  int8    output codes
+ *              16  int32   score codes, one per output
  */
 #ifndef TG_APP_H
 #define TG_APP_H
@@ -20,7 +20,7 @@
 
 #include "contract.h"
 
-#define TG_RECORD_BYTES (16 + TG_MODEL_OUTPUT_BYTES)
+#define TG_RECORD_BYTES (16 + 4 * TG_MODEL_OUTPUTS)
 #define TG_RECORD_SYNC 0xA5
 
 void tg_app_init(void);

@@ -10,7 +10,7 @@
 #define FNV_PRIME UINT32_C(16777619)
 
 typedef struct {
-    uint32_t magic, mode, window, channels, n_windows, repeats;
+    uint32_t magic, mode, window, channels, sample_bytes, n_windows, repeats;
 } request_header;
 
 typedef struct {
@@ -19,12 +19,12 @@ typedef struct {
 
 /* What one execution of a window computed. */
 typedef struct {
-    int8_t output[TG_MODEL_OUTPUT_BYTES];
+    int32_t scores[TG_MODEL_OUTPUTS];
     uint32_t codes_hash;
     uint32_t tensors_hash;
 } result;
 
-static int16_t samples[TG_WINDOW * TG_CHANNELS];
+static tg_sample samples[TG_WINDOW * TG_CHANNELS];
 static timing preprocess_time;
 static timing op_time[TG_MODEL_OPS];
 static timing run_time;
@@ -42,10 +42,11 @@ static void put_u32(uint32_t value)
     put(&value, sizeof value);
 }
 
-static uint32_t fnv1a(uint32_t hash, const int8_t *bytes, uint32_t n)
+static uint32_t fnv1a(uint32_t hash, const void *data, uint32_t n)
 {
+    const uint8_t *bytes = data;
     for (uint32_t i = 0; i < n; i++) {
-        hash = (hash ^ (uint8_t)bytes[i]) * FNV_PRIME;
+        hash = (hash ^ bytes[i]) * FNV_PRIME;
     }
     return hash;
 }
@@ -71,6 +72,13 @@ static void run_op(uint32_t i)
     record(&op_time[i], begin, tg_clock_ticks());
 }
 
+static void read_scores(int32_t scores[TG_MODEL_OUTPUTS])
+{
+    for (uint32_t k = 0; k < TG_MODEL_OUTPUTS; k++) {
+        scores[k] = tg_model_score(k);
+    }
+}
+
 static result execute(void)
 {
     result r = { .tensors_hash = FNV_OFFSET };
@@ -80,13 +88,13 @@ static result execute(void)
         run_op(i);
         r.tensors_hash = fnv1a(r.tensors_hash, tg_model_ops[i].output, tg_model_ops[i].output_bytes);
     }
-    memcpy(r.output, tg_model_output(), sizeof r.output);
+    read_scores(r.scores);
     return r;
 }
 
 static bool same(const result *a, const result *b)
 {
-    return memcmp(a->output, b->output, sizeof a->output) == 0 && a->codes_hash == b->codes_hash &&
+    return memcmp(a->scores, b->scores, sizeof a->scores) == 0 && a->codes_hash == b->codes_hash &&
            a->tensors_hash == b->tensors_hash;
 }
 
@@ -97,7 +105,9 @@ static bool whole_run_gives(const result *first)
     const uint64_t begin = tg_clock_ticks();
     tg_model_run();
     record(&run_time, begin, tg_clock_ticks());
-    return memcmp(first->output, tg_model_output(), sizeof first->output) == 0;
+    int32_t scores[TG_MODEL_OUTPUTS];
+    read_scores(scores);
+    return memcmp(first->scores, scores, sizeof scores) == 0;
 }
 
 static void run_window(uint32_t repeats)
@@ -108,7 +118,7 @@ static void run_window(uint32_t repeats)
         const result again = execute();
         mismatches += !same(&first, &again);
     }
-    put(first.output, sizeof first.output);
+    put(first.scores, sizeof first.scores);
     put_u32(first.codes_hash);
     put_u32(first.tensors_hash);
     put_u32(mismatches);
@@ -157,7 +167,9 @@ static tg_status check(const request_header *request)
         (trace && !single)) {
         return TG_STATUS_REQUEST;
     }
-    return request->window == TG_WINDOW && request->channels == TG_CHANNELS ? TG_STATUS_OK : TG_STATUS_SHAPE;
+    const bool fits = request->window == TG_WINDOW && request->channels == TG_CHANNELS &&
+                      request->sample_bytes == sizeof(tg_sample);
+    return fits ? TG_STATUS_OK : TG_STATUS_SHAPE;
 }
 
 static void put_header(tg_status status)
@@ -166,7 +178,7 @@ static void put_header(tg_status status)
     put_u32(status);
     if (status == TG_STATUS_OK) {
         put_u32(TG_MODEL_INPUT_BYTES);
-        put_u32(TG_MODEL_OUTPUT_BYTES);
+        put_u32(TG_MODEL_OUTPUTS);
         put_u32(TG_MODEL_OPS);
         for (uint32_t i = 0; i < TG_MODEL_OPS; i++) {
             put_u32(tg_model_ops[i].output_bytes);

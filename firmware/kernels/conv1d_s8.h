@@ -7,7 +7,7 @@
  *
  * x           int8  [input_length][input_channels]
  * weights     int8  [output_channels][kernel][in], the order of the inner loop
- * bias        int32 [output_channels], zero point folded in (conv1d_shape.h)
+ * bias        int32 [output_channels], zero point folded in (shape.h)
  * multiplier  float [output_channels]
  * output      int8  [output_length][output_channels], not overlapping x
  *
@@ -21,11 +21,12 @@
 
 #include <stdbool.h>
 
-#include "conv1d_shape.h"
+#include "requantize.h"
+#include "shape.h"
 
 /* One output; `edge` says that taps may fall into the padding. `start` is the input position of tap 0. */
-TG_INLINE int32_t tg_conv1d_dot(tg_conv1d s, const int8_t *x, const int8_t *weights, int32_t start,
-                                int32_t first_channel, bool edge)
+TG_INLINE int32_t tg_conv1d_dot_s8(tg_conv1d s, const int8_t *x, const int8_t *weights, int32_t start,
+                                   int32_t first_channel, bool edge)
 {
     const int32_t in = s.input_channels / s.groups;
     int32_t acc = 0;
@@ -41,9 +42,10 @@ TG_INLINE int32_t tg_conv1d_dot(tg_conv1d s, const int8_t *x, const int8_t *weig
     return acc;
 }
 
-TG_INLINE void tg_conv1d_positions(tg_conv1d s, const int8_t *restrict x, const int8_t *restrict weights,
-                                   const int32_t *restrict bias, const float *restrict multiplier,
-                                   int8_t *restrict output, int32_t begin, int32_t end, bool edge)
+TG_INLINE void tg_conv1d_positions_s8(tg_conv1d s, tg_codes y, const int8_t *restrict x,
+                                      const int8_t *restrict weights, const int32_t *restrict bias,
+                                      const float *restrict multiplier, int8_t *restrict output, int32_t begin,
+                                      int32_t end, bool edge)
 {
     const int32_t in = s.input_channels / s.groups;
     const int32_t out = s.output_channels / s.groups;
@@ -51,21 +53,21 @@ TG_INLINE void tg_conv1d_positions(tg_conv1d s, const int8_t *restrict x, const 
         const int32_t start = t * s.stride - s.pad_left;
         for (int32_t o = 0; o < s.output_channels; o++) {
             const int32_t dot =
-                tg_conv1d_dot(s, x, &weights[o * s.kernel * in], start, o / out * in, edge);
-            output[t * s.output_channels + o] = tg_requantize(bias[o] + dot, multiplier[o], s.y);
+                tg_conv1d_dot_s8(s, x, &weights[o * s.kernel * in], start, o / out * in, edge);
+            output[t * s.output_channels + o] = tg_requantize_s8(bias[o] + dot, multiplier[o], y);
         }
     }
 }
 
-TG_INLINE void tg_conv1d_s8(tg_conv1d s, const int8_t *restrict x, const int8_t *restrict weights,
+TG_INLINE void tg_conv1d_s8(tg_conv1d s, tg_codes y, const int8_t *restrict x, const int8_t *restrict weights,
                             const int32_t *restrict bias, const float *restrict multiplier,
                             int8_t *restrict output)
 {
     const int32_t begin = tg_conv1d_interior_begin(s);
     const int32_t end = tg_conv1d_interior_end(s);
-    tg_conv1d_positions(s, x, weights, bias, multiplier, output, 0, begin, true);
-    tg_conv1d_positions(s, x, weights, bias, multiplier, output, begin, end, false);
-    tg_conv1d_positions(s, x, weights, bias, multiplier, output, end, s.output_length, true);
+    tg_conv1d_positions_s8(s, y, x, weights, bias, multiplier, output, 0, begin, true);
+    tg_conv1d_positions_s8(s, y, x, weights, bias, multiplier, output, begin, end, false);
+    tg_conv1d_positions_s8(s, y, x, weights, bias, multiplier, output, end, s.output_length, true);
 }
 
 #endif

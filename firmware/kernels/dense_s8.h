@@ -16,14 +16,9 @@
 #define TG_KERNELS_DENSE_S8_H
 
 #include "requantize.h"
+#include "shape.h"
 
-typedef struct {
-    int32_t inputs;
-    int32_t outputs;
-    tg_codes y;
-} tg_dense;
-
-TG_INLINE void tg_dense_s8(tg_dense s, const int8_t *restrict x, const int8_t *restrict weights,
+TG_INLINE void tg_dense_s8(tg_dense s, tg_codes y, const int8_t *restrict x, const int8_t *restrict weights,
                            const int32_t *restrict bias, const float *restrict multiplier,
                            int8_t *restrict output)
 {
@@ -32,7 +27,7 @@ TG_INLINE void tg_dense_s8(tg_dense s, const int8_t *restrict x, const int8_t *r
         for (int32_t i = 0; i < s.inputs; i++) {
             acc += weights[o * s.inputs + i] * x[i];
         }
-        output[o] = tg_requantize(acc, multiplier[o], s.y);
+        output[o] = tg_requantize_s8(acc, multiplier[o], y);
     }
 }
 

@@ -5,7 +5,7 @@
  *
  * x           int8  [input_length][channels]
  * weights     int8  [kernel][channels], the order of the inner loop
- * bias        int32 [channels], zero point folded in (conv1d_shape.h)
+ * bias        int32 [channels], zero point folded in (shape.h)
  * multiplier  float [channels]
  * output      int8  [output_length][channels], not overlapping x
  *
@@ -19,12 +19,13 @@
 
 #include <stdbool.h>
 
-#include "conv1d_shape.h"
+#include "requantize.h"
+#include "shape.h"
 
-TG_INLINE void tg_depthwise_conv1d_positions(tg_conv1d s, const int8_t *restrict x,
-                                             const int8_t *restrict weights, const int32_t *restrict bias,
-                                             const float *restrict multiplier, int8_t *restrict output,
-                                             int32_t begin, int32_t end, bool edge)
+TG_INLINE void tg_depthwise_conv1d_positions_s8(tg_conv1d s, tg_codes y, const int8_t *restrict x,
+                                                const int8_t *restrict weights, const int32_t *restrict bias,
+                                                const float *restrict multiplier, int8_t *restrict output,
+                                                int32_t begin, int32_t end, bool edge)
 {
     const int32_t channels = s.input_channels;
     for (int32_t t = begin; t < end; t++) {
@@ -37,20 +38,20 @@ TG_INLINE void tg_depthwise_conv1d_positions(tg_conv1d s, const int8_t *restrict
                 const int32_t code = padding ? s.input_zero_point : x[position * channels + c];
                 acc += weights[k * channels + c] * code;
             }
-            output[t * channels + c] = tg_requantize(acc, multiplier[c], s.y);
+            output[t * channels + c] = tg_requantize_s8(acc, multiplier[c], y);
         }
     }
 }
 
-TG_INLINE void tg_depthwise_conv1d_s8(tg_conv1d s, const int8_t *restrict x, const int8_t *restrict weights,
-                                      const int32_t *restrict bias, const float *restrict multiplier,
-                                      int8_t *restrict output)
+TG_INLINE void tg_depthwise_conv1d_s8(tg_conv1d s, tg_codes y, const int8_t *restrict x,
+                                      const int8_t *restrict weights, const int32_t *restrict bias,
+                                      const float *restrict multiplier, int8_t *restrict output)
 {
     const int32_t begin = tg_conv1d_interior_begin(s);
     const int32_t end = tg_conv1d_interior_end(s);
-    tg_depthwise_conv1d_positions(s, x, weights, bias, multiplier, output, 0, begin, true);
-    tg_depthwise_conv1d_positions(s, x, weights, bias, multiplier, output, begin, end, false);
-    tg_depthwise_conv1d_positions(s, x, weights, bias, multiplier, output, end, s.output_length, true);
+    tg_depthwise_conv1d_positions_s8(s, y, x, weights, bias, multiplier, output, 0, begin, true);
+    tg_depthwise_conv1d_positions_s8(s, y, x, weights, bias, multiplier, output, begin, end, false);
+    tg_depthwise_conv1d_positions_s8(s, y, x, weights, bias, multiplier, output, end, s.output_length, true);
 }
 
 #endif

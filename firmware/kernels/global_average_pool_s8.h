@@ -13,23 +13,17 @@
 #define TG_KERNELS_GLOBAL_AVERAGE_POOL_S8_H
 
 #include "requantize.h"
+#include "shape.h"
 
-typedef struct {
-    int32_t length;
-    int32_t channels;
-    int32_t input_zero_point;
-    tg_codes y;
-} tg_global_average_pool;
-
-TG_INLINE void tg_global_average_pool_s8(tg_global_average_pool s, const int8_t *restrict x, float multiplier,
-                                         int8_t *restrict output)
+TG_INLINE void tg_global_average_pool_s8(tg_global_average_pool s, tg_codes y, const int8_t *restrict x,
+                                         float multiplier, int8_t *restrict output)
 {
     for (int32_t c = 0; c < s.channels; c++) {
         int32_t acc = -s.length * s.input_zero_point;
         for (int32_t t = 0; t < s.length; t++) {
             acc += x[t * s.channels + c];
         }
-        output[c] = tg_requantize(acc, multiplier, s.y);
+        output[c] = tg_requantize_s8(acc, multiplier, y);
     }
 }
 

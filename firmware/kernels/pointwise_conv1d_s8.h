@@ -5,7 +5,7 @@
  *
  * x           int8  [input_length][input_channels]
  * weights     int8  [output_channels][input_channels], the order of the inner loop
- * bias        int32 [output_channels], zero point folded in (conv1d_shape.h)
+ * bias        int32 [output_channels], zero point folded in (shape.h)
  * multiplier  float [output_channels]
  * output      int8  [output_length][output_channels], not overlapping x
  *
@@ -16,11 +16,12 @@
 #ifndef TG_KERNELS_POINTWISE_CONV1D_S8_H
 #define TG_KERNELS_POINTWISE_CONV1D_S8_H
 
-#include "conv1d_shape.h"
+#include "requantize.h"
+#include "shape.h"
 
-TG_INLINE void tg_pointwise_conv1d_s8(tg_conv1d s, const int8_t *restrict x, const int8_t *restrict weights,
-                                      const int32_t *restrict bias, const float *restrict multiplier,
-                                      int8_t *restrict output)
+TG_INLINE void tg_pointwise_conv1d_s8(tg_conv1d s, tg_codes y, const int8_t *restrict x,
+                                      const int8_t *restrict weights, const int32_t *restrict bias,
+                                      const float *restrict multiplier, int8_t *restrict output)
 {
     for (int32_t t = 0; t < s.output_length; t++) {
         const int8_t *row = &x[t * s.stride * s.input_channels];
@@ -29,7 +30,7 @@ TG_INLINE void tg_pointwise_conv1d_s8(tg_conv1d s, const int8_t *restrict x, con
             for (int32_t i = 0; i < s.input_channels; i++) {
                 acc += weights[o * s.input_channels + i] * row[i];
             }
-            output[t * s.output_channels + o] = tg_requantize(acc, multiplier[o], s.y);
+            output[t * s.output_channels + o] = tg_requantize_s8(acc, multiplier[o], y);
         }
     }
 }

@@ -4,10 +4,10 @@
  *
  * computed as rint(clip(float32(acc) * multiplier, y_min - zero_point, y_max - zero_point)) + zero_point.
  * The two are equal because rint is monotone and leaves integers alone; clipping first bounds the argument by
- * 255, so that adding 1.5 * 2^23 rounds it in the adder's own mode (ties to even) and leaves the integer in the
+ * 2^16, so that adding 1.5 * 2^23 rounds it in the adder's own mode (ties to even) and leaves the integer in the
  * low bits of the sum.
  *
- * Assumes   a finite positive multiplier; -128 <= y_min <= y_max <= 127; -128 <= zero_point <= 127; compiled with
+ * Assumes   a finite positive multiplier; y_min <= y_max and zero_point are codes of the output's type; compiled with
  *           -ffp-contract=off and without -ffast-math; the default rounding mode.
  * Guarantees  bit-exactness on every IEEE 754 single-precision unit, scalar or vector, also one that flushes
  *           subnormals: a product below 2^-126 rounds to zero either way. Needs no libm.
@@ -15,13 +15,9 @@
 #ifndef TG_KERNELS_REQUANTIZE_H
 #define TG_KERNELS_REQUANTIZE_H
 
-#include <float.h>
-#include <stdint.h>
 #include <string.h>
 
-#define TG_INLINE static inline __attribute__((always_inline))
-
-_Static_assert(FLT_EVAL_METHOD == 0, "float expressions must be evaluated in single precision");
+#include "types.h"
 
 /* The codes an operator may produce. */
 typedef struct {
@@ -39,14 +35,24 @@ TG_INLINE int32_t tg_rint(float value)
     return bits - 0x4B400000;
 }
 
-TG_INLINE int8_t tg_requantize(int32_t acc, float multiplier, tg_codes y)
+TG_INLINE int32_t tg_requantize(int32_t acc, float multiplier, tg_codes y)
 {
     const float low = (float)(y.min - y.zero_point);
     const float high = (float)(y.max - y.zero_point);
     float value = (float)acc * multiplier;
     value = value < low ? low : value;
     value = value > high ? high : value;
-    return (int8_t)(tg_rint(value) + y.zero_point);
+    return tg_rint(value) + y.zero_point;
+}
+
+TG_INLINE int8_t tg_requantize_s8(int32_t acc, float multiplier, tg_codes y)
+{
+    return (int8_t)tg_requantize(acc, multiplier, y);
+}
+
+TG_INLINE int16_t tg_requantize_s16(int32_t acc, float multiplier, tg_codes y)
+{
+    return (int16_t)tg_requantize(acc, multiplier, y);
 }
 
 #endif

@@ -2,11 +2,11 @@
 
 #include <string.h>
 
-void tg_ring_init(tg_ring *ring, int16_t *frames, uint32_t capacity, uint32_t channels, uint32_t window,
+void tg_ring_init(tg_ring *ring, void *frames, uint32_t capacity, uint32_t frame_bytes, uint32_t window,
                   uint32_t hop)
 {
     *ring = (tg_ring){
-        .frames = frames, .capacity = capacity, .channels = channels, .window = window, .hop = hop
+        .frames = frames, .capacity = capacity, .frame_bytes = frame_bytes, .window = window, .hop = hop
     };
 }
 
@@ -18,7 +18,7 @@ static void advance(tg_ring *ring, uint32_t frames)
     ring->skip = frames - step;
 }
 
-void tg_ring_push(tg_ring *ring, const int16_t *frame)
+void tg_ring_push(tg_ring *ring, const void *frame)
 {
     if (ring->fill == ring->capacity) {
         advance(ring, ring->hop);
@@ -29,7 +29,7 @@ void tg_ring_push(tg_ring *ring, const int16_t *frame)
         return;
     }
     const uint32_t tail = (ring->head + ring->fill) % ring->capacity;
-    memcpy(&ring->frames[tail * ring->channels], frame, ring->channels * sizeof *frame);
+    memcpy(&ring->frames[tail * ring->frame_bytes], frame, ring->frame_bytes);
     ring->fill++;
 }
 
@@ -38,12 +38,12 @@ bool tg_ring_ready(const tg_ring *ring)
     return ring->fill >= ring->window;
 }
 
-void tg_ring_take(tg_ring *ring, int16_t *window)
+void tg_ring_take(tg_ring *ring, void *window)
 {
     const uint32_t to_end = ring->capacity - ring->head;
     const uint32_t first = ring->window < to_end ? ring->window : to_end;
-    const uint32_t frame_bytes = ring->channels * sizeof *window;
-    memcpy(window, &ring->frames[ring->head * ring->channels], first * frame_bytes);
-    memcpy(&window[first * ring->channels], ring->frames, (ring->window - first) * frame_bytes);
+    uint8_t *to = window;
+    memcpy(to, &ring->frames[ring->head * ring->frame_bytes], first * ring->frame_bytes);
+    memcpy(&to[first * ring->frame_bytes], ring->frames, (ring->window - first) * ring->frame_bytes);
     advance(ring, ring->hop);
 }

@@ -1,7 +1,8 @@
 /* Frames in, windows out.
  *
- * A frame is one int16 count per channel. A window of `window` frames is ready as soon as that many are held; taking it
- * moves on by `hop` frames. Triggering is by sample count alone, so window starts are multiples of the hop.
+ * A frame is one count per channel, of any width: to the ring, `frame_bytes` bytes. A window of `window` frames is ready
+ * as soon as that many are held; taking it moves on by `hop` frames. Triggering is by sample count alone, so window
+ * starts are multiples of the hop.
  *
  * When the ring is full, the oldest `hop` frames are dropped and counted: what remains is contiguous and still
  * starts at a multiple of the hop, so a window never spans a gap.
@@ -15,9 +16,9 @@
 #include <stdint.h>
 
 typedef struct {
-    int16_t *frames;   /* [capacity][channels], owned by the caller */
+    uint8_t *frames;   /* [capacity][frame_bytes], owned by the caller */
     uint32_t capacity; /* frames, at least window */
-    uint32_t channels;
+    uint32_t frame_bytes;
     uint32_t window; /* frames */
     uint32_t hop;    /* frames, at least 1 */
     uint32_t head;   /* index of the oldest frame held */
@@ -27,16 +28,16 @@ typedef struct {
 } tg_ring;
 
 /* An empty ring over `frames`. */
-void tg_ring_init(tg_ring *ring, int16_t *frames, uint32_t capacity, uint32_t channels, uint32_t window,
+void tg_ring_init(tg_ring *ring, void *frames, uint32_t capacity, uint32_t frame_bytes, uint32_t window,
                   uint32_t hop);
 
-/* Appends one frame of `channels` counts. */
-void tg_ring_push(tg_ring *ring, const int16_t *frame);
+/* Appends one frame of `frame_bytes` bytes. */
+void tg_ring_push(tg_ring *ring, const void *frame);
 
 /* Whether a window can be taken. */
 bool tg_ring_ready(const tg_ring *ring);
 
-/* Copies the oldest window, [window][channels], and moves on by one hop. Only when ready. */
-void tg_ring_take(tg_ring *ring, int16_t *window);
+/* Copies the oldest window, [window][frame_bytes], and moves on by one hop. Only when ready. */
+void tg_ring_take(tg_ring *ring, void *window);
 
 #endif

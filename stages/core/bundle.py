@@ -72,19 +72,20 @@ def unpack(data: bytes) -> dict[str, bytes]:
     return sections
 
 
-def pack_golden(samples: NDArray[np.int16], outputs: NDArray[np.int8]) -> bytes:
+def pack_golden(samples: NDArray[np.int16] | NDArray[np.int32], scores: NDArray[np.int32]) -> bytes:
     """Pack a self-test: windows of counts, and the score codes that the device must answer to each.
 
-    Layout: u32 windows, length, channels, outputs | int16 counts [windows][length][channels] |
-    int8 codes [windows][outputs], little-endian.
+    Layout: u32 windows, length, channels, outputs, bytes per count | counts [windows][length][channels] |
+    int32 score codes [windows][outputs], little-endian.
 
     Parameters
     ----------
-    samples : ndarray of int16, shape (windows, length, channels)
-    outputs : ndarray of int8, shape (windows, outputs)
+    samples : ndarray of int16 or int32, shape (windows, length, channels)
+    scores : ndarray of int32, shape (windows, outputs)
     """
-    header = struct.pack("<4I", *samples.shape, outputs.shape[1])
-    return header + samples.astype("<i2").tobytes() + outputs.astype("i1").tobytes()
+    header = struct.pack("<5I", *samples.shape, scores.shape[1], samples.dtype.itemsize)
+    counts = samples.astype(samples.dtype.newbyteorder("<"))
+    return header + counts.tobytes() + scores.astype("<i4").tobytes()
 
 
 def _damaged(found: str) -> ArtifactError:

@@ -19,6 +19,7 @@ from stages.core.schema.labels import Labels
 from stages.core.schema.model import Model
 from stages.core.schema.quantize import Quantize
 from stages.core.schema.split import Split
+from stages.core.schema.table import Table
 from stages.core.schema.train import Train
 from stages.core.schema.validate import Validate
 from stages.core.schema.window import Window
@@ -56,9 +57,23 @@ class Config(Section):
             raise ValueError(f"features.extractor.frame ({frame}) is larger than window.length ({length})")
         if self.features.normalise is not None and length == 1:
             raise ValueError("features.normalise needs window.length above 1: one sample is its own RMS")
+        unknown = sorted(set(self.train.threshold.per_class) - set(self.labels.classes[1:]))
+        if unknown:
+            raise ValueError(f"train.threshold.per_class names {unknown[0]!r}, which is no class above the first")
+        self._wide_counts_stay_as_they_are()
         if "native" not in self.board:
             raise ValueError("board must include native: it is the first link of the parity chain")
         return self
+
+    def _wide_counts_stay_as_they_are(self) -> None:
+        """Refuse what is there for int16 counts alone."""
+        if not (isinstance(self.capture, Table) and self.capture.wide):
+            return
+        wide = "columns of capture have counts beyond int16: they need"
+        if not self.features.in_counts or self.features.dc != "none":
+            raise ValueError(f"{wide} features.extractor raw, features.dc none and features.normalise null")
+        if self.train.augment is not None:
+            raise ValueError(f"{wide} train.augment null")
 
 
 def compose(params_file: Path, conf_dir: Path) -> dict[str, Any]:

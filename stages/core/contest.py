@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from stages.core.artifacts import read_json
+from stages.core.bootstrap import Resampling
+from stages.core.classes import Classification, classify, decide, rejection
 from stages.core.evaluation import REFERENCE, Evaluation, evaluate
+from stages.core.graph.onnx_view import read_model
 from stages.core.nets.baselines import Logistic, baseline_scores
 from stages.core.nets.examples import Examples
+from stages.core.schema.threshold import Reject
 from stages.core.scoring import Scored, score
+from stages.core.thresholds import Rejection
 
 
 @dataclass(frozen=True)
@@ -23,17 +30,29 @@ class Contest:
         One per output.
     thresholds : mapping of str to sequence of float
         Of every model, one per output, as val gave them.
-    outputs : tuple of str
-        Names of the outputs.
+    classes : tuple of str
+        In order of severity; the outputs are named after those above the first.
+    reject : Reject or None
+        When a decision is withheld.
+    limits : mapping of str to float
+        Of the confidence that a decision needs, by precision, as val gave them; empty where none is withheld.
     """
 
     models: Mapping[str, bytes]
     logistic: Sequence[Logistic]
     thresholds: Mapping[str, Sequence[float]]
-    outputs: tuple[str, ...]
+    classes: tuple[str, ...]
+    reject: Reject | None
+    limits: Mapping[str, float]
 
-    def judge(self, examples: Examples) -> tuple[dict[str, Scored], Evaluation]:
+    def judge(self, examples: Examples, resampling: Resampling | None = None) -> tuple[dict[str, Scored], Evaluation]:
         """Score every model on some windows.
+
+        Parameters
+        ----------
+        examples : Examples
+        resampling : Resampling, optional
+            How intervals are made; None makes none.
 
         Returns
         -------
@@ -45,4 +64,38 @@ class Contest:
         scored = {name: score(model, examples) for name, model in self.models.items()}
         scores = {name: each.logits for name, each in scored.items()} | baseline_scores(examples.codes, self.logistic)
         rungs = [name for name in self.models if name != REFERENCE]
-        return scored, evaluate(scores, self.thresholds, examples.targets, self.outputs, rungs)
+        given = (scores, self.thresholds, examples.targets, self.classes[1:], rungs)
+        return scored, evaluate(*given, examples.origins, resampling)
+
+    def tell(self, scored: Mapping[str, Scored], examples: Examples) -> dict[str, Classification]:
+        """Say how well each precision's decisions tell the classes."""
+        return {
+            name: classify(decide(each.logits, self.thresholds[name]), examples.labels, self.classes)
+            for name, each in scored.items()
+        }
+
+    def withhold(self, scored: Mapping[str, Scored], examples: Examples) -> dict[str, Rejection]:
+        """Say what withholding the unsure decisions leaves; nothing where none is withheld."""
+        if self.reject is None:
+            return {}
+        return {
+            name: rejection(each.logits, self.thresholds[name], examples.labels, self.reject, self.limits[name])
+            for name, each in scored.items()
+        }
+
+
+def read_contest(train: Path, quantize: Path, classes: tuple[str, ...]) -> Contest:
+    """Collect precisions and baselines from the output folders of the stages that made them."""
+    trained = read_json(train / "metrics.json")
+    tuned = read_json(quantize / "thresholds.json")
+    thresholds = {name: [each["logit"] for each in by_output] for name, by_output in tuned.items()}
+    thresholds |= {name: [of["threshold"] for of in trained[name].values()] for name in ("energy", "logistic")}
+    withheld = read_json(quantize / "reject.json")
+    return Contest(
+        {name: read_model(quantize / f"{name}.onnx") for name in tuned},
+        [Logistic.from_json(each) for each in read_json(train / "baselines.json")["logistic"]],
+        thresholds,
+        classes,
+        None if withheld["reject"] is None else Reject.model_validate(withheld["reject"]),
+        {name: each["limit"] for name, each in withheld["rungs"].items()},
+    )

@@ -1,9 +1,10 @@
-"""Whether two executions of the same integers agree, and if not, where they part first."""
+"""Whether two executions of the same network agree, and if not, where they part first."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from stages.core.errors import ParityBroken
 
 
 def choose_windows(
-    codes: NDArray[np.int8], scores: NDArray[np.int8], threshold_codes: Sequence[int], n_windows: int
+    codes: NDArray[np.int8], scores: NDArray[np.int32], threshold_codes: Sequence[int], n_windows: int
 ) -> NDArray[np.int64]:
     """Choose windows that exercise the integers, not only the average.
 
@@ -22,7 +23,8 @@ def choose_windows(
     Parameters
     ----------
     codes : ndarray of int8, shape (windows, length, channels)
-    scores : ndarray of int8, shape (windows, outputs)
+    scores : ndarray of int32, shape (windows, outputs)
+        Score codes.
     threshold_codes : sequence of int
         One per output.
     n_windows : int
@@ -57,6 +59,11 @@ def _spread(n_rows: int) -> NDArray[np.int64]:
     return reversed_[reversed_ < n_rows]
 
 
+#: What differences are counted in: output codes, units in the last place of a float32 score, parts of the largest
+#: score, or whole hashes.
+Unit = Literal["LSB", "ulp", "relative", "hash"]
+
+
 @dataclass(frozen=True)
 class Agreement:
     """How one execution compares with the reference.
@@ -67,30 +74,78 @@ class Agreement:
     windows : int
         Compared.
     different : int
-        Windows whose output code differs.
-    max_lsb : int or None
-        The largest difference; None where only hashes were compared.
+        Windows that differ at all.
+    unit : {"LSB", "ulp", "relative", "hash"}
+    max_difference : float or None
+        The largest difference; None for hashes.
+    allowed : int or None
+        The largest difference that is still agreement; None if the comparison is only reported.
     first : int or None
-        Row of the first window that differs.
+        Row of the first window that differs by more than is allowed.
     """
 
     name: str
     windows: int
     different: int
-    max_lsb: int | None
+    unit: Unit
+    max_difference: float | None
+    allowed: int | None
     first: int | None
 
 
-def compare_outputs(name: str, reference: NDArray[np.int8], candidate: NDArray[np.int8]) -> Agreement:
-    """Compare output codes as integers, shape (windows, outputs) each."""
+def compare_scores(
+    name: str,
+    reference: NDArray[np.int32],
+    candidate: NDArray[np.int32],
+    *,
+    unit: Literal["LSB", "ulp"] = "LSB",
+    allowed: int = 0,
+) -> Agreement:
+    """Compare score codes as integers, shape (windows, outputs) each.
+
+    Parameters
+    ----------
+    name : str
+    reference, candidate : ndarray of int32
+    unit : {"LSB", "ulp"}
+        What a step of the codes is.
+    allowed : int, default 0
+        The largest difference that is still agreement.
+    """
     difference = np.abs(reference.astype(np.int64) - candidate.astype(np.int64)).max(axis=1)
-    rows = np.flatnonzero(difference)
     return Agreement(
-        name, len(reference), len(rows), int(difference.max(initial=0)), int(rows[0]) if len(rows) else None
+        name=name,
+        windows=len(reference),
+        different=int(np.count_nonzero(difference)),
+        unit=unit,
+        max_difference=int(difference.max(initial=0)),
+        allowed=allowed,
+        first=_first(difference > allowed),
     )
 
 
-def first_difference(reference: Mapping[str, NDArray[np.int8]], trace: Sequence[NDArray[np.int8]]) -> str | None:
+def compare_hashes(
+    name: str, reference: NDArray[np.uint32], candidate: NDArray[np.uint32], *, demanded: bool = True
+) -> Agreement:
+    """Compare a hash per window; how far apart the values behind them are, a hash does not tell."""
+    unequal = reference != candidate
+    return Agreement(
+        name=name,
+        windows=len(reference),
+        different=int(np.count_nonzero(unequal)),
+        unit="hash",
+        max_difference=None,
+        allowed=0 if demanded else None,
+        first=_first(unequal) if demanded else None,
+    )
+
+
+def _first(broken_rows: NDArray[np.bool_]) -> int | None:
+    rows = np.flatnonzero(broken_rows)
+    return int(rows[0]) if len(rows) else None
+
+
+def first_difference(reference: Mapping[str, NDArray[Any]], trace: Sequence[NDArray[Any]]) -> str | None:
     """Name the first tensor, in execution order, in which a trace leaves the reference.
 
     Parameters
@@ -110,8 +165,9 @@ def first_difference(reference: Mapping[str, NDArray[np.int8]], trace: Sequence[
         places = np.argwhere(expected != got)
         if len(places):
             place = tuple(places[0])
+            what = "values" if expected.dtype.kind == "f" else "codes"
             return (
-                f"{name}: {len(places)} of {expected.size} codes differ, first at "
+                f"{name}: {len(places)} of {expected.size} {what} differ, first at "
                 f"{[int(index) for index in place]}: {got[place]} instead of {expected[place]}"
             )
     return None
@@ -119,7 +175,7 @@ def first_difference(reference: Mapping[str, NDArray[np.int8]], trace: Sequence[
 
 def broken(agreement: Agreement, where: str | None) -> ParityBroken:
     """Return the error for an execution that left the reference."""
-    by = "" if agreement.max_lsb is None else f" by up to {agreement.max_lsb} LSB"
+    by = f" by up to {agreement.max_difference} {agreement.unit}" if agreement.max_difference is not None else ""
     return ParityBroken(
         found=f"{agreement.different} of {agreement.windows} windows differ{by}"
         + (
@@ -128,6 +184,8 @@ def broken(agreement: Agreement, where: str | None) -> ParityBroken:
             else "; yet a traced window agrees: it is not repeatable"
         ),
         where=agreement.name,
-        expected="the same integers as the host reference, 0 LSB",
+        expected="the same integers as the host reference, 0 LSB"
+        if agreement.unit != "ulp"
+        else f"score codes within {agreement.allowed} ulp of the host reference",
         remedy="Compare that operator with its formula, in the kernel's header in firmware/kernels or firmware/dsp",
     )

@@ -143,24 +143,24 @@ def by_name(windows: pd.DataFrame, split: ExplicitSplit) -> pd.Series:
     """Place the units that the configuration names."""
     units = windows[COLUMNS[split.unit]]
     _require_listed(
-        [name for part in PARTS for name in getattr(split, part)], set(units), "split", ("train, val", "test")
+        [name for part in PARTS for name in getattr(split, part)], set(units), "split", "train, val and test"
     )
     parts = {name: part for part in PARTS for name in getattr(split, part)}
     return units.map(parts)
 
 
 def _require_known(held_out: HeldOut, values: set[str], key: str) -> None:
-    _require_listed([*held_out.val, *held_out.test], values, key, ("val", "test"))
+    _require_listed([*held_out.val, *held_out.test], values, key, "val and test")
 
 
-def _require_listed(named: list[str], values: set[str], key: str, lists: tuple[str, str]) -> None:
+def _require_listed(named: list[str], values: set[str], key: str, lists: str) -> None:
     unknown = sorted(set(named) - values)
     twice = sorted({name for name in named if named.count(name) > 1})
     if unknown or twice:
         raise SplitError(
             found=f"{', '.join(unknown)} in no recording" if unknown else f"{', '.join(twice)} named twice",
             where=key,
-            expected=f"{' and '.join(lists)} to name some of {_enumerate(sorted(values))}, and no value twice",
+            expected=f"{lists} to name some of {_enumerate(sorted(values))}, and no value twice",
             remedy="Correct the split section of the task",
         )
 
@@ -217,16 +217,26 @@ def _cuts(totals: NDArray[np.int64], fractions: Fractions) -> tuple[NDArray[np.i
 def at_random(windows: pd.DataFrame, split: RandomWindowsSplit, classes: Sequence[str], seed: int) -> pd.Series:
     """Set groups aside as `UNSEEN`, if there are several, and deal out the other windows class by class."""
     rng = np.random.Generator(np.random.PCG64(derive_seed(seed, "split", "random_windows")))
-    folds = min(split.honest_folds, windows["group_id"].nunique())
-    aside = _take_fold(windows, "group_id", folds, classes, seed) if folds > 1 else set()
-    parts = pd.Series(UNSEEN, index=windows.index)
-    seen = windows[~windows["group_id"].isin(aside)]
-    for _, members in seen.groupby("label"):
-        first, second = _cuts(np.array([len(members)]), split.fractions)
+    _require_listed(list(split.test_sessions), set(windows["session_id"]), "split.test_sessions", "the list")
+    dealt = ~windows["session_id"].isin(split.test_sessions)
+    parts = pd.Series("test", index=windows.index).mask(dealt, UNSEEN)
+    rest = windows[dealt]
+    folds = min(split.honest_folds, rest["group_id"].nunique())
+    aside = _take_fold(rest, "group_id", folds, classes, seed) if folds > 1 else set()
+    for _, members in rest[~rest["group_id"].isin(aside)].groupby("label"):
+        cuts = _shares_of(len(members), split)
         shuffled = rng.permutation(members.index.to_numpy())
-        for part, rows in zip(PARTS, np.split(shuffled, [first[0], second[0]]), strict=True):
+        for part, rows in zip(PARTS, np.split(shuffled, cuts), strict=True):
             parts[rows] = part
     return parts
+
+
+def _shares_of(windows: int, split: RandomWindowsSplit) -> list[int]:
+    """Return where train and val end among so many windows; without a test share if sessions are named for it."""
+    if not split.test_sessions:
+        return [int(cut[0]) for cut in _cuts(np.array([windows]), split.fractions)]
+    of_train = split.fractions.train / (split.fractions.train + split.fractions.val)
+    return [round(windows * of_train), windows]
 
 
 def _require_every_class(windows: pd.DataFrame, classes: Sequence[str]) -> None:

@@ -45,7 +45,7 @@ class Plan:
     arena_bytes : int
         Size of the arena, a multiple of the alignment.
     lower_bound : int
-        The most bytes alive in any one step: no plan can be smaller.
+        The most bytes alive in any one step, each buffer filled up to the alignment: no plan can be smaller.
     """
 
     offsets: dict[str, int]
@@ -69,9 +69,9 @@ def plan(buffers: Sequence[Buffer], alignment: int = 16) -> Plan:
     """
     by_size = sorted(buffers, key=lambda b: (-b.n_bytes, b.first_use, b.name))
     by_time = sorted(buffers, key=lambda b: (b.first_use, b.last_use, b.name))
-    ceiling = _align(max(_live_bytes(buffers, alignment), default=0), alignment)
+    lower_bound = max(_live_bytes(buffers, alignment), default=0)
     layouts = [
-        _two_ended(by_time, ceiling, alignment),
+        _two_ended(by_time, lower_bound, alignment),
         _first_fit(by_size, alignment),
         _first_fit(by_time, alignment),
     ]
@@ -79,7 +79,7 @@ def plan(buffers: Sequence[Buffer], alignment: int = 16) -> Plan:
     return Plan(
         offsets={b.name: offsets[b.name] for b in by_time},
         arena_bytes=_align(_extent(buffers, offsets), alignment),
-        lower_bound=max(_live_bytes(buffers, 1), default=0),
+        lower_bound=lower_bound,
     )
 
 

@@ -1,8 +1,8 @@
-"""Scores and thresholds of one ONNX model on some windows, float or int8."""
+"""Scores and thresholds of one ONNX model on some windows, in any precision."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +10,17 @@ import onnx
 from numpy.typing import NDArray
 
 from stages.core.graph.export import SCORE, SCORE_CODE
-from stages.core.graph.ir import Tensor
+from stages.core.graph.ir import Graph
 from stages.core.graph.lower import lower
+from stages.core.graph.reference import FLOAT_HEAD, Head, execute, head_of, score_codes
 from stages.core.graph.runtime import run
 from stages.core.nets.examples import Examples
-from stages.core.thresholds import threshold_at_fpr
+
+#: Sets a threshold on score codes: of the windows below a class, and of those of the class or a more severe one.
+Objective = Callable[[NDArray[np.int32], NDArray[np.int32]], float]
+
+#: Windows that the reference interpreter runs at a time: few enough for the caches, many enough for its vectors.
+_BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -24,16 +30,16 @@ class Scored:
     Attributes
     ----------
     logits : ndarray of float64, shape (windows, outputs)
-        For an int8 model, what its codes stand for.
-    codes : ndarray of int8, shape (windows, outputs), or None
-        What the device returns; None for a float model.
-    output : Tensor or None
-        Scale and zero point of the codes.
+        What the codes stand for.
+    codes : ndarray of int32, shape (windows, outputs)
+        What the device returns, compares and sends: output codes, an accumulator, or the order key of a float32.
+    head : Head
+        How codes become logits.
     """
 
     logits: NDArray[np.float64]
-    codes: NDArray[np.int8] | None
-    output: Tensor | None
+    codes: NDArray[np.int32]
+    head: Head = FLOAT_HEAD
 
 
 @dataclass(frozen=True)
@@ -43,52 +49,57 @@ class Threshold:
     Attributes
     ----------
     logit : float
-    code : int or None
-        The same for an int8 model, as an output code from -127 to 128; 128 flags nothing.
+        What the code stands for.
+    code : int
+        In score codes; `Head.never` flags nothing.
     """
 
     logit: float
-    code: int | None
+    code: int
 
 
 def score(model: bytes, examples: Examples) -> Scored:
-    """Run a model of `stages.core.graph.export` over windows with the reference runtime."""
+    """Run a model of `stages.core.graph.export` over windows with the reference of its precision.
+
+    That is ONNX Runtime for int8 codes, and the interpreter of `stages.core.graph.reference` for all else.
+    """
     loaded = onnx.load_from_string(model)
-    results = run(model, examples.planes, [output.name for output in loaded.graph.output])
-    logits = results[SCORE].astype(np.float64)
-    if SCORE_CODE not in results:
-        return Scored(logits, None, None)
-    return Scored(logits, results[SCORE_CODE], lower(loaded).output)
+    graph = lower(loaded)
+    if graph.output.dtype == "int8":
+        results = run(model, examples.planes, [SCORE, SCORE_CODE])
+        return Scored(results[SCORE].astype(np.float64), results[SCORE_CODE].astype(np.int32), head_of(graph))
+    codes = _interpret(graph, examples.codes)
+    return Scored(head_of(graph).real(codes), codes, head_of(graph))
 
 
-def tune(scored: Scored, targets: NDArray[np.int8], max_fpr: float) -> list[Threshold]:
-    """Set each output's threshold on the scores that ship: codes for an int8 model, logits for a float one.
+def _interpret(graph: Graph, windows: NDArray[np.int8]) -> NDArray[np.int32]:
+    starts = range(0, len(windows), _BLOCK)
+    return np.concatenate([score_codes(graph, execute(graph, windows[at : at + _BLOCK])) for at in starts])
+
+
+def tune(scored: Scored, targets: NDArray[np.int8], choose: Sequence[Objective]) -> list[Threshold]:
+    """Set each output's threshold on the score codes, the numbers that ship.
 
     Parameters
     ----------
     scored : Scored
     targets : ndarray of int8, shape (windows, outputs)
-    max_fpr : float
-        Largest share, of the windows below an output's class, that may reach its threshold.
+    choose : sequence of callable
+        One per output. Each returns a threshold; a code counts if it is at least that, so what lies between two codes
+        is taken up to the next one, and infinity to `Head.never`.
     """
-    return [_tune_output(scored, output, below, max_fpr) for output, below in enumerate(targets.T == 0)]
-
-
-def _tune_output(scored: Scored, output: int, below: NDArray[np.bool_], max_fpr: float) -> Threshold:
-    if scored.codes is None or scored.output is None:
-        return Threshold(threshold_at_fpr(scored.logits[below, output], max_fpr), None)
-    code = threshold_at_fpr(scored.codes[below, output], max_fpr)
-    # In float32, as DequantizeLinear computes the logits that this is compared with.
-    logit = np.float32(code - scored.output.zero_point) * np.float32(scored.output.scale)
-    return Threshold(float(logit), int(code))
+    by_output = zip(choose, scored.codes.T, targets.T, strict=True)
+    wanted = [objective(codes[target == 0], codes[target != 0]) for objective, codes, target in by_output]
+    codes = np.clip(np.ceil(wanted), np.iinfo(np.int32).min, scored.head.never).astype(np.int32)
+    pairs = zip(scored.head.real(codes).tolist(), codes.tolist(), strict=True)
+    return [Threshold(logit, code) for logit, code in pairs]
 
 
 def score_columns(scored: Mapping[str, Scored], outputs: Sequence[str]) -> dict[str, NDArray[np.generic]]:
-    """Lay scores out as columns of a table: ``<model>_<output>``, and ``.._code`` for an int8 model."""
+    """Lay scores out as columns of a table: ``<model>_<output>`` and, in score codes, ``<model>_<output>_code``."""
     columns: dict[str, NDArray[np.generic]] = {}
     for name, each in scored.items():
         for k, output in enumerate(outputs):
             columns[f"{name}_{output}"] = each.logits[:, k]
-            if each.codes is not None:
-                columns[f"{name}_{output}_code"] = each.codes[:, k]
+            columns[f"{name}_{output}_code"] = each.codes[:, k]
     return columns

@@ -1,10 +1,13 @@
 """The bundle survives a round trip and no damage."""
 
+import struct
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.core.bundle import pack, unpack
+from stages.core.bundle import pack, pack_golden, unpack
 from stages.core.errors import ArtifactError
 
 SECTIONS = {"contract": b"{}", "golden": bytes(range(40)), "empty": b""}
@@ -43,3 +46,12 @@ def test_bundle_with_an_altered_section_is_refused():
     data[position] ^= 1
     with pytest.raises(ArtifactError, match=r"golden.* is truncated or altered"):
         unpack(bytes(data))
+
+
+@pytest.mark.parametrize(("dtype", "letter"), [(np.int16, "h"), (np.int32, "i")])
+def test_golden_layout_is_the_documented_one(dtype, letter):
+    samples = np.arange(-6, 6, dtype=dtype).reshape(2, 3, 2)
+    scores = np.array([[70000], [-70000]], dtype=np.int32)
+    expected = struct.pack("<5I", 2, 3, 2, 1, np.dtype(dtype).itemsize)
+    expected += struct.pack(f"<12{letter}", *range(-6, 6)) + struct.pack("<2i", 70000, -70000)
+    assert pack_golden(samples, scores) == expected

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core.parity import broken, choose_windows, compare_outputs, first_difference
+from stages.core.parity import broken, choose_windows, compare_hashes, compare_scores, first_difference
 
 
 def population(n_windows=200, seed=0):
     rng = np.random.default_rng(seed)
     return rng.integers(-100, 100, (n_windows, 8, 1)).astype(np.int8), rng.integers(-128, 128, (n_windows, 2)).astype(
-        np.int8
+        np.int32
     )
 
 
@@ -31,15 +31,29 @@ def test_choice_covers_the_threshold_the_extremes_and_saturation():
 
 
 def test_agreement_counts_windows_and_the_largest_difference():
-    reference = np.array([[1, 0], [2, 0], [3, 0], [0, -128]], dtype=np.int8)
-    candidate = np.array([[1, 0], [2, 0], [1, 0], [0, 127]], dtype=np.int8)
-    agreement = compare_outputs("native", reference, candidate)
-    assert (agreement.windows, agreement.different, agreement.max_lsb, agreement.first) == (4, 2, 255, 2)
+    reference = np.array([[1, 0], [2, 0], [3, 0], [0, -(2**31)]], dtype=np.int32)
+    candidate = np.array([[1, 0], [2, 0], [1, 0], [0, 2**31 - 1]], dtype=np.int32)
+    agreement = compare_scores("native", reference, candidate)
+    assert (agreement.windows, agreement.different, agreement.max_difference, agreement.first) == (4, 2, 2**32 - 1, 2)
+
+
+def test_what_is_allowed_differs_and_yet_agrees():
+    reference = np.array([[0], [0], [0], [0]], dtype=np.int32)
+    candidate = np.array([[0], [2], [-2], [-3]], dtype=np.int32)
+    agreement = compare_scores("native", reference, candidate, unit="ulp", allowed=2)
+    assert (agreement.different, agreement.max_difference, agreement.first) == (3, 3, 3)
+
+
+def test_hashes_that_are_only_reported_have_no_first_fault():
+    reference, candidate = np.array([5, 6], dtype=np.uint32), np.array([5, 7], dtype=np.uint32)
+    assert compare_hashes("native", reference, candidate).first == 1
+    reported = compare_hashes("native", reference, candidate, demanded=False)
+    assert (reported.different, reported.allowed, reported.first) == (1, None, None)
 
 
 def test_equal_outputs_have_no_first_difference():
-    codes = np.zeros((3, 1), dtype=np.int8)
-    assert compare_outputs("native", codes, codes).first is None
+    codes = np.zeros((3, 1), dtype=np.int32)
+    assert compare_scores("native", codes, codes).first is None
 
 
 def test_first_difference_is_the_earliest_tensor_in_order():
@@ -52,8 +66,8 @@ def test_first_difference_is_the_earliest_tensor_in_order():
 
 @pytest.mark.parametrize("where, says", [("stem: 1 code", "first differing tensor is stem"), (None, "not repeatable")])
 def test_broken_parity_exits_with_5_and_names_the_tensor(where, says):
-    codes = np.zeros((3, 1), dtype=np.int8)
-    error = broken(compare_outputs("mps3_an547", codes, codes + np.int8(1)), where)
+    codes = np.zeros((3, 1), dtype=np.int32)
+    error = broken(compare_scores("mps3_an547", codes, codes + np.int32(1)), where)
     assert error.exit_code == 5
     assert says in str(error)
     assert "3 of 3 windows differ by up to 1 LSB" in str(error)

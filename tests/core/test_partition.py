@@ -197,7 +197,7 @@ def test_fractions_that_do_not_add_up_are_refused():
         split_of("time", within="session", fractions={**THIRDS, "test": 0.1}, gap_s=0.0)
 
 
-RANDOM = {"fractions": THIRDS, "honest_folds": 5}
+RANDOM = {"fractions": THIRDS, "honest_folds": 5, "test_sessions": []}
 
 
 def test_random_windows_sets_whole_groups_aside_and_scatters_the_others():
@@ -216,6 +216,26 @@ def test_random_windows_sets_whole_groups_aside_and_scatters_the_others():
 def test_random_windows_of_one_group_set_nothing_aside():
     placed = place(index(session("s1", "m1", labels=(0, 1))), split_of("random_windows", **RANDOM))
     assert set(placed["part"]) == {"train", "val", "test"}
+
+
+def test_rows_of_named_sessions_are_test_and_the_others_train_and_val():
+    windows = index(session("s1", "m1", labels=(0, 1)), session("s2", "m2", labels=(0, 1)))
+    placed = place(windows, split_of("random_windows", **{**RANDOM, "test_sessions": ["s2"]}))
+    assert set(placed.loc[placed["session_id"] == "s2", "part"]) == {"test"}
+    assert len(placed) == len(windows)
+    rest = placed[placed["session_id"] == "s1"]
+    for label, members in rest.groupby("label"):
+        share = THIRDS["train"] / (THIRDS["train"] + THIRDS["val"])
+        assert (members["part"] == "train").sum() == round(share * len(members)), label
+        assert set(members["part"]) == {"train", "val"}
+
+
+def test_session_named_for_test_that_is_not_there_is_refused():
+    split = split_of("random_windows", **{**RANDOM, "test_sessions": ["s9"]})
+    with pytest.raises(
+        SplitError, match=r"split.test_sessions: s9 in no recording. Expected the list to name some of s1"
+    ):
+        place(index(session("s1", "m1", labels=(0, 1))), split)
 
 
 def test_random_windows_follow_the_seed():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.core.plan import Buffer, overlaps, picture, plan
+from stages.core.errors import OperatorError
+from stages.core.plan import Buffer, overlaps, picture, plan, prove
 
 
 @st.composite
@@ -44,8 +46,22 @@ def test_a_chain_takes_the_least_possible(sizes):
 
 def test_alignment_costs_a_real_chain_less_than_five_percent():
     result = plan(chain([1024, 2024, 1000, 2000, 976, 1952, 32, 1]))
-    assert result.lower_bound == 1024 + 2024
-    assert result.arena_bytes <= 1.05 * result.lower_bound
+    assert result.lower_bound == 1024 + 2032
+    assert result.arena_bytes <= 1.05 * (1024 + 2024)
+
+
+def test_a_chain_of_a_few_bytes_is_as_small_as_its_alignment_lets_it_be():
+    buffers = chain([12, 48, 32, 16, 4])
+    result = plan(buffers)
+    prove(buffers, result)
+    assert result.arena_bytes == result.lower_bound == 48 + 32
+
+
+def test_a_wasteful_plan_is_refused():
+    buffers = chain([16, 64, 16])
+    wasteful = replace(plan(buffers), arena_bytes=96)
+    with pytest.raises(OperatorError, match=r"takes 96 bytes, over 1.05 x the lower bound 80"):
+        prove(buffers, wasteful)
 
 
 @given(any_buffers(), st.randoms())

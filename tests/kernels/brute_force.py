@@ -1,12 +1,13 @@
-"""The integer network by its definition, one output at a time, in Python integers and numpy float32."""
+"""The network by its definition, one output at a time, in Python integers and floats."""
 
 from __future__ import annotations
 
 import math
+import struct
 
 import numpy as np
 
-from stages.core.graph.ir import Conv1d, Dense, GlobalAveragePool, Graph
+from stages.core.graph.ir import Conv1d, Dense, GlobalAveragePool, Graph, Op, Widen
 
 
 def requantize(acc: int, multiplier: float, zero_point: int, y_min: int, y_max: int) -> int:
@@ -18,14 +19,25 @@ def requantize(acc: int, multiplier: float, zero_point: int, y_min: int, y_max: 
     return min(max(round(product) + zero_point, y_min), y_max)
 
 
-def op_output(op: Conv1d | Dense | GlobalAveragePool, x: np.ndarray) -> np.ndarray:
+def op_output(op: Op, x: np.ndarray) -> np.ndarray:
     """One operation on x of shape (length, channels)."""
-    y = np.zeros((op.output.length, op.output.channels), np.int8)
+    y = np.zeros((op.output.length, op.output.channels), op.output.dtype)
     for t in range(op.output.length):
         for o in range(op.output.channels):
-            acc, multiplier = accumulate(op, x, t, o)
-            y[t, o] = requantize(acc, multiplier, op.output.zero_point, op.y_min, op.y_max)
+            y[t, o] = element(op, x, t, o)
     return y
+
+
+def element(op: Op, x: np.ndarray, t: int, o: int) -> int | float:
+    if isinstance(op, Widen):
+        code = int(x[t, o])
+        return code * 256 if op.output.dtype == "int16" else float32(float32(code) * float(op.multiplier))
+    if op.output.dtype == "float32":
+        return float_element(op, x, t, o)
+    acc, multiplier = accumulate(op, x, t, o)
+    if op.output.dtype == "int32":
+        return acc
+    return requantize(acc, multiplier, op.output.zero_point, int(op.y_min), int(op.y_max))
 
 
 def accumulate(op: Conv1d | Dense | GlobalAveragePool, x: np.ndarray, t: int, o: int) -> tuple[int, float]:
@@ -33,17 +45,55 @@ def accumulate(op: Conv1d | Dense | GlobalAveragePool, x: np.ndarray, t: int, o:
     if isinstance(op, GlobalAveragePool):
         return sum(int(v) - z for v in x[:, o]), float(op.multiplier)
     acc = int(op.bias[o])
+    for w, v in terms(op, x, t, o, z):
+        acc += int(w) * (int(v) - z)
+    return acc, float(op.multiplier[o])
+
+
+def terms(op: Conv1d | Dense, x: np.ndarray, t: int, o: int, zero: float) -> list[tuple[float, float]]:
+    """Weight and input of every product of one output, by tap and then by input channel."""
     if isinstance(op, Dense):
-        acc += sum(int(w) * (int(v) - z) for w, v in zip(op.weight[o], x[0], strict=True))
-        return acc, float(op.multiplier[o])
+        return list(zip(op.weight[o].tolist(), x[0].tolist(), strict=True))
     _, per_group, kernel = op.weight.shape
     first = o // (op.output.channels // op.groups) * per_group
+    products: list[tuple[float, float]] = []
     for k in range(kernel):
         position = t * op.stride - op.pad_left + k
-        if 0 <= position < op.input.length:
-            row = x[position, first : first + per_group]
-            acc += sum(int(w) * (int(v) - z) for w, v in zip(op.weight[o, :, k], row, strict=True))
-    return acc, float(op.multiplier[o])
+        inside = 0 <= position < op.input.length
+        row = x[position, first : first + per_group].tolist() if inside else [zero] * per_group
+        products += zip(op.weight[o, :, k].tolist(), row, strict=True)
+    return products
+
+
+def float_element(op: Conv1d | Dense | GlobalAveragePool, x: np.ndarray, t: int, o: int) -> float:
+    """Every product and sum in double, then rounded to float32: the same as rounding once, and no BLAS in it."""
+    acc = 0.0 if isinstance(op, GlobalAveragePool) else float(op.bias[o])
+    if isinstance(op, GlobalAveragePool):
+        for v in x[:, o].tolist():
+            acc = float32(acc + v)
+        acc = float32(acc * float(op.multiplier))
+    else:
+        for w, v in terms(op, x, t, o, 0.0):
+            acc = float32(acc + float32(w * v))
+    if acc < op.y_min:
+        return float(op.y_min)
+    return float(op.y_max) if acc > op.y_max else acc
+
+
+def float32(value: float) -> float:
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.float32(value))
+
+
+def score_codes(output: np.ndarray) -> list[int]:
+    """Scores as int32: integers as they are; a float by its place among all floats of its sign."""
+    if output.dtype != np.float32:
+        return [int(v) for v in output.ravel()]
+    codes = []
+    for value in output.ravel():
+        (magnitude,) = struct.unpack("<I", struct.pack("<f", abs(float(value))))
+        codes.append(-magnitude - 1 if math.copysign(1.0, float(value)) < 0 else magnitude)
+    return codes
 
 
 def tensors(graph: Graph, codes: np.ndarray) -> list[np.ndarray]:

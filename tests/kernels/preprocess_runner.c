@@ -5,8 +5,8 @@
 #include "boards/common/host.h"
 
 typedef struct {
-    void (*run)(const int16_t *samples, int8_t *codes);
-    int16_t *samples;
+    void (*run)(const void *samples, int8_t *codes);
+    void *samples;
     uint32_t samples_bytes;
     int8_t *codes;
     uint32_t codes_bytes;

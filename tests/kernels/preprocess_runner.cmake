@@ -4,7 +4,7 @@
 #         -DTG_RUNNER_SOURCE=<preprocess_runner.c> -DTG_CASES=<folder with cases.h, 0/preprocess.c, 1/preprocess.c, ...>
 #         -DTG_LAST_CASE=<number of the last>
 function(tg_add_preprocess_runner)
-    tg_add_image(preprocess_runner ${board_sources_harness} ${TG_RUNNER_SOURCE})
+    tg_add_image(preprocess_runner ${board_sources} ${board_sources_harness} ${TG_RUNNER_SOURCE})
     target_include_directories(preprocess_runner PRIVATE ${TG_CASES})
     foreach(case RANGE ${TG_LAST_CASE})
         add_library(case_${case} OBJECT ${TG_CASES}/${case}/preprocess.c)

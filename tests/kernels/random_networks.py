@@ -1,4 +1,4 @@
-"""Random operations and networks with integers that reach both ends of the output range."""
+"""Random operations and networks of every type, with values that reach both ends of the output range."""
 
 from __future__ import annotations
 
@@ -6,33 +6,56 @@ from dataclasses import replace
 
 import numpy as np
 
-from stages.core.graph.ir import Conv1d, Dense, GlobalAveragePool, Graph, Op, Tensor
+from stages.core.graph.ir import Conv1d, Dense, Dtype, GlobalAveragePool, Graph, Op, Tensor, Widen
 from tests.kernels.brute_force import accumulate, op_output
 
 Rng = np.random.Generator
 
 
-def codes(rng: Rng, length: int, channels: int) -> np.ndarray:
-    """Any codes, with both extremes more often than chance."""
-    x = rng.integers(-128, 128, (length, channels)).astype(np.int8)
-    x[rng.random(x.shape) < 0.1] = -128
-    x[rng.random(x.shape) < 0.1] = 127
+#: Ends of the output range, and about half of it.
+LIMITS = {"int8": (-128, 127), "int16": (-32768, 32767), "float32": (-np.inf, np.inf)}
+SPREAD = {"int8": 40.0, "int16": 40.0 * 256}
+TINY = np.finfo(np.float32).smallest_subnormal
+
+
+def codes(rng: Rng, length: int, channels: int, dtype: Dtype = "int8") -> np.ndarray:
+    """Any values, with both extremes more often than chance; in float32 zeros of both signs and subnormals."""
+    if dtype == "float32":
+        x = rng.normal(0, 1, (length, channels)).astype(np.float32)
+        for special in (0.0, -0.0, TINY, -1000 * TINY, 1e-20, -1e15):
+            x[rng.random(x.shape) < 0.03] = special
+        return x
+    low, high = LIMITS[dtype]
+    x = rng.integers(low, high + 1, (length, channels)).astype(dtype)
+    x[rng.random(x.shape) < 0.1] = low
+    x[rng.random(x.shape) < 0.1] = high
     return x
 
 
-def tensor(rng: Rng, name: str, length: int, channels: int) -> Tensor:
-    return Tensor(name, length, channels, 0.05, int(rng.integers(-128, 128)))
+def tensor(rng: Rng, name: str, length: int, channels: int, dtype: Dtype = "int8") -> Tensor:
+    zero_point = int(rng.integers(-128, 128)) if dtype == "int8" else 0
+    return Tensor(name, length, channels, 1.0 if dtype == "float32" else 0.05, zero_point, dtype)
 
 
-def _range(rng: Rng, zero_point: int) -> tuple[int, int]:
-    """Output codes, half the time with a fused ReLU."""
-    return (zero_point if rng.random() < 0.5 else -128), 127
+def _range(rng: Rng, y: Tensor) -> tuple[float, float]:
+    """Output range, half the time with a fused ReLU."""
+    low, high = LIMITS[y.dtype]
+    return (y.zero_point if rng.random() < 0.5 else low), high
 
 
-def _parameters(rng: Rng, outputs: int, fan_in: int) -> tuple[np.ndarray, np.ndarray]:
+def _weight(rng: Rng, dtype: Dtype, *shape: int) -> np.ndarray:
+    if dtype == "float32":
+        return rng.normal(0, np.prod(shape[1:]) ** -0.5, shape).astype(np.float32)
+    return rng.integers(-127, 128, shape).astype(np.int8)
+
+
+def _parameters(rng: Rng, dtype: Dtype, outputs: int, fan_in: int) -> tuple[np.ndarray, np.ndarray]:
     """Bias and multipliers that spread typical accumulators over about the output range."""
+    if dtype == "float32":
+        return rng.normal(0, 0.5, outputs).astype(np.float32), np.ones(outputs, np.float32)
+    reach = 1 if dtype == "int8" else 256
     typical = 73 * 73 * np.sqrt(fan_in)
-    bias = rng.normal(0, typical, outputs).astype(np.int32)
+    bias = (rng.normal(0, typical, outputs) * reach).astype(np.int32)
     multiplier = (rng.uniform(0.3, 3.0, outputs) * 60 / typical).astype(np.float32)
     return bias, multiplier
 
@@ -40,14 +63,14 @@ def _parameters(rng: Rng, outputs: int, fan_in: int) -> tuple[np.ndarray, np.nda
 def conv(
     rng: Rng, name: str, x: Tensor, out: int, kernel: int, stride: int, pads: tuple[int, int], groups: int
 ) -> Conv1d:
-    y = tensor(rng, f"{name}_out", (x.length + sum(pads) - kernel) // stride + 1, out)
-    weight = rng.integers(-127, 128, (out, x.channels // groups, kernel)).astype(np.int8)
-    bias, multiplier = _parameters(rng, out, weight[0].size)
-    low, high = _range(rng, y.zero_point)
+    y = tensor(rng, f"{name}_out", (x.length + sum(pads) - kernel) // stride + 1, out, x.dtype)
+    weight = _weight(rng, x.dtype, out, x.channels // groups, kernel)
+    bias, multiplier = _parameters(rng, x.dtype, out, weight[0].size)
+    low, high = _range(rng, y)
     return Conv1d(name, x, y, weight, bias, multiplier, stride, *pads, groups, low, high)
 
 
-def random_conv(rng: Rng, kind: str) -> Conv1d:
+def random_conv(rng: Rng, kind: str, dtype: Dtype = "int8") -> Conv1d:
     """kind is conv, depthwise or pointwise; every shape parameter is drawn."""
     groups = int(rng.integers(1, 4))
     ins, outs = groups * int(rng.integers(1, 6)), groups * int(rng.integers(1, 6))
@@ -58,22 +81,33 @@ def random_conv(rng: Rng, kind: str) -> Conv1d:
     if kind == "pointwise":
         groups, kernel, pads = 1, 1, (0, 0)
     length = max(int(rng.integers(1, 40)), kernel - sum(pads))
-    return conv(rng, kind, tensor(rng, "x", length, ins), outs, kernel, stride, pads, groups)
+    return conv(rng, kind, tensor(rng, "x", length, ins, dtype), outs, kernel, stride, pads, groups)
 
 
-def random_pool(rng: Rng, x: Tensor | None = None) -> GlobalAveragePool:
-    x = x or tensor(rng, "x", int(rng.integers(1, 200)), int(rng.integers(1, 20)))
-    y = tensor(rng, "pool_out", 1, x.channels)
-    multiplier = np.float32(rng.uniform(0.5, 8.0) / x.length)
-    return GlobalAveragePool("pool", x, y, multiplier, *_range(rng, y.zero_point))
+def random_pool(rng: Rng, x: Tensor | None = None, dtype: Dtype = "int8") -> GlobalAveragePool:
+    x = x or tensor(rng, "x", int(rng.integers(1, 200)), int(rng.integers(1, 20)), dtype)
+    y = tensor(rng, "pool_out", 1, x.channels, x.dtype)
+    multiplier = np.float32((1.0 if x.dtype == "float32" else rng.uniform(0.5, 8.0)) / x.length)
+    return GlobalAveragePool("pool", x, y, multiplier, *_range(rng, y))
 
 
-def random_dense(rng: Rng, x: Tensor | None = None, outputs: int | None = None) -> Dense:
-    x = x or tensor(rng, "x", 1, int(rng.integers(1, 70)))
+def random_dense(rng: Rng, x: Tensor | None = None, outputs: int | None = None, dtype: Dtype = "int8") -> Dense:
+    x = x or tensor(rng, "x", 1, int(rng.integers(1, 70)), dtype)
     outputs = outputs or int(rng.integers(1, 9))
-    y = tensor(rng, "dense_out", 1, outputs)
-    weight = rng.integers(-127, 128, (outputs, x.channels)).astype(np.int8)
-    return Dense("dense", x, y, weight, *_parameters(rng, outputs, x.channels), *_range(rng, y.zero_point))
+    y = tensor(rng, "dense_out", 1, outputs, x.dtype)
+    weight = _weight(rng, x.dtype, outputs, x.channels)
+    return Dense("dense", x, y, weight, *_parameters(rng, x.dtype, outputs, x.channels), *_range(rng, y))
+
+
+def whole_score(op: Dense) -> Dense:
+    """The layer with its accumulator as output."""
+    return replace(op, output=replace(op.output, scale=1.0, zero_point=0, dtype="int32"))
+
+
+def widen(x: Tensor, dtype: Dtype) -> Widen:
+    scale = {"int16": x.scale / 256, "float32": 1.0}[dtype]
+    multiplier = {"int16": np.float32(256), "float32": np.float32(x.scale)}[dtype]
+    return Widen("widen", x, replace(x, name="wide", scale=scale, dtype=dtype), multiplier)
 
 
 def calibrated(op: Op, x: np.ndarray, spread: float) -> Op:
@@ -90,22 +124,29 @@ def calibrated(op: Op, x: np.ndarray, spread: float) -> Op:
     return replace(op, bias=bias.astype(np.int32), multiplier=(scale * spread / deviation).astype(np.float32))
 
 
-def random_graph(rng: Rng, window: int, channels: int, outputs: int = 1) -> Graph:
-    """A chain with every kernel in it: padded, grouped, depthwise, pointwise, pool, dense to the scores."""
+def random_graph(rng: Rng, window: int, channels: int, outputs: int = 1, precision: str = "int8") -> Graph:
+    """A chain with every kernel in it: padded, grouped, depthwise, pointwise, pool, dense to the scores.
+
+    precision is int8, int16 or float32, or one of the first two with ``+int32``: the accumulator as the score.
+    """
+    dtype, _, head = precision.partition("+")
     x = tensor(rng, "codes", window, channels)
-    a = conv(rng, "stem", x, 8, 7, 3, (3, 2), 1)
+    first: list[Op] = [] if dtype == "int8" else [widen(replace(x, zero_point=0), dtype)]
+    a = conv(rng, "stem", first[0].output if first else x, 8, 7, 3, (3, 2), 1)
     b = conv(rng, "block0/depthwise", a.output, 8, 5, 2, (0, 0), 8)
     c = conv(rng, "block0/pointwise", b.output, 12, 1, 1, (0, 0), 1)
     d = conv(rng, "grouped", c.output, 9, 3, 1, (1, 1), 3)
     e = conv(rng, "block1.depthwise */", d.output, 9, 4, 1, (2, 1), 9)
     f = random_pool(rng, e.output)
     g = random_dense(rng, f.output, outputs)
+    g = replace(g, y_min=LIMITS[g.output.dtype][0])
     ops: list[Op] = []
     values = rng.normal(0, 40, (window, channels)).clip(-128, 127).astype(np.int8)
-    for op in (a, b, c, d, e, f, replace(g, y_min=-128)):
-        ops.append(calibrated(op, values, 0.005 if isinstance(op, Dense) else 40.0))
+    for op in (*first, a, b, c, d, e, f, whole_score(g) if head else g):
+        fixed = isinstance(op, Widen) or dtype == "float32"
+        ops.append(op if fixed else calibrated(op, values, 0.005 if isinstance(op, Dense) else SPREAD[dtype]))
         values = op_output(ops[-1], values)
-    return Graph(x, g.output, tuple(ops))
+    return Graph(ops[0].input, ops[-1].output, tuple(ops))
 
 
 def preprocess_contract(rng: Rng, window: int, channels: int, dc: str = "window_mean") -> dict:

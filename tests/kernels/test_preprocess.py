@@ -54,6 +54,7 @@ class Kind:
     dc: str
     normalised: bool
     frame: int = 0
+    sample_type: str = "int16"
 
 
 OPTIONS = [("none", False), ("none", True), ("window_mean", False), ("window_mean", True)]
@@ -61,6 +62,7 @@ FRAMES = [16, 32, 64, 128, 256, 512, 1024]
 KINDS = [
     *(Kind(extractor, *option) for extractor in ("raw", "stats") for option in OPTIONS),
     *(Kind("bands", *option, frame) for frame, option in zip(FRAMES, itertools.cycle(OPTIONS), strict=False)),
+    Kind("raw", "none", False, sample_type="int32"),
 ]
 
 
@@ -89,12 +91,14 @@ def cases(draw: st.DrawFn, kind: Kind) -> Case:
         dc=kind.dc,
         epsilon=draw(st.sampled_from([1, 20, 32767])) if kind.normalised else None,
         extractor=draw(extractors(kind, window)),
+        sample_type=kind.sample_type,
     )
     rng = np.random.Generator(np.random.PCG64(draw(st.integers(0, 99))))
-    ordinary = noise(rng, (12, window, len(contract.channels)))
+    ordinary = noise(rng, (12, window, len(contract.channels)), np.dtype(kind.sample_type))
     scalers = [draw(scaler) for scaler in SCALERS.values()]
     contract = replace(contract, codes=programs(contract, scalers, ordinary, rng))
-    return Case(contract, np.concatenate([extremes(contract, rng), ordinary]))
+    far = extremes(contract, rng) if kind.sample_type == "int16" else wide_extremes(contract)
+    return Case(contract, np.concatenate([far, ordinary]))
 
 
 def extractors(kind: Kind, window: int) -> st.SearchStrategy[Raw | Bands | Stats]:
@@ -107,11 +111,12 @@ def extractors(kind: Kind, window: int) -> st.SearchStrategy[Raw | Bands | Stats
     return st.builds(Bands, st.just(kind.frame), hop, st.sampled_from(["hann", "rect"]), edges.map(sorted).map(tuple))
 
 
-def noise(rng: Rng, shape: tuple[int, int, int]) -> np.ndarray:
+def noise(rng: Rng, shape: tuple[int, int, int], dtype: np.dtype) -> np.ndarray:
     """Windows of every loudness, some with an offset."""
-    loudness = 2.0 ** rng.uniform(0, 15, (shape[0], 1, shape[2]))
+    range_ = np.iinfo(dtype)
+    loudness = 2.0 ** rng.uniform(0, range_.bits - 1, (shape[0], 1, shape[2]))
     offset = rng.choice([0, 5, 2000, -9000], (shape[0], 1, shape[2]))
-    return np.clip(np.rint(rng.normal(0, loudness, shape) + offset), -32768, 32767).astype(np.int16)
+    return np.clip(np.rint(rng.normal(0, loudness, shape) + offset), range_.min, range_.max).astype(dtype)
 
 
 def extremes(contract: Preprocess, rng: Rng) -> np.ndarray:
@@ -131,6 +136,15 @@ def extremes(contract: Preprocess, rng: Rng) -> np.ndarray:
     return np.repeat(shapes, channels, axis=2).astype(np.int16)
 
 
+def wide_extremes(contract: Preprocess) -> np.ndarray:
+    """Both ends of int32, zero, and each value at which a code begins with both its neighbours, in every channel."""
+    edges = np.concatenate([code.program.edges() for code in contract.codes])
+    told = np.concatenate([[-(2**31), 2**31 - 1, 0, -1], *(edges + step for step in (-1, 0, 1))])
+    row = np.unique(np.clip(told, -(2**31), 2**31 - 1)).astype(np.int32)
+    shape = (-(-len(row) // contract.window), contract.window, 1)
+    return np.repeat(np.resize(row, shape), len(contract.channels), axis=2)
+
+
 def programs(contract: Preprocess, scalers: list[Any], windows: np.ndarray, rng: Rng) -> tuple[Code, ...]:
     """A code of every scaler, and two programs that no scaler would make, each on one of the columns."""
     features = values(contract, windows)
@@ -139,7 +153,7 @@ def programs(contract: Preprocess, scalers: list[Any], windows: np.ndarray, rng:
         source = int(rng.integers(len(contract.columns)))
         fits = fit(scaler, contract, features[:, :, source], rng)
         made += [(scaler.kind, source, code.program) for code in fits]
-    for program in (any_affine(contract.value_limit, rng), any_table(rng)):
+    for program in (any_affine(contract.value_limit, rng), any_table(contract.value_limit, rng)):
         made.append(("any", int(rng.integers(len(contract.columns))), program))
     return tuple(Code(f"{kind}:{contract.columns[source]}", source, program) for kind, source, program in made)
 
@@ -149,7 +163,7 @@ def fit(scaler: Any, contract: Preprocess, column: np.ndarray, rng: Rng) -> tupl
     try:
         return fit_codes(scaler, [_column(contract, column[::2], column[1::2])])
     except RecordingError:
-        healthy = (np.arange(-500, 500) * rng.integers(1, 60)).astype(np.int32)
+        healthy = np.arange(-500, 500) * rng.integers(1, 60)
         return fit_codes(scaler, [_column(contract, healthy, 2 * healthy)])
 
 
@@ -159,14 +173,15 @@ def _column(contract: Preprocess, healthy: np.ndarray, events: np.ndarray) -> Co
 
 def any_affine(limit: int, rng: Rng) -> Affine:
     """Any program that fits int32, often with the largest product."""
-    offset, shift = int(rng.integers(-limit, limit)), int(rng.integers(1, 31))
-    largest = min((2**31 - 1 - 2 ** (shift - 1)) // (limit + abs(offset)), 2**13 - 1)
+    bits, largest_shift = (31, 30) if limit < 2**17 else (63, 46)
+    offset, shift = int(rng.integers(-limit, limit)), int(rng.integers(1, largest_shift + 1))
+    largest = min((2**bits - 1 - 2 ** (shift - 1)) // (limit + abs(offset)), 2**13 - 1)
     return Affine(offset, largest if rng.random() < 0.5 else int(rng.integers(1, largest + 1)), shift)
 
 
-def any_table(rng: Rng) -> Table:
+def any_table(limit: int, rng: Rng) -> Table:
     """Breakpoints anywhere, many of them equal where the range they come from is small."""
-    bound = rng.choice([3, 1000, 2**17])
+    bound = rng.choice([3, 1000, 2**17 if limit < 2**17 else 2**31 - 1])
     return Table(tuple(sorted(rng.integers(-bound, bound, 255, endpoint=True).tolist())))
 
 
@@ -231,11 +246,12 @@ def table(contracts: list[Preprocess]) -> str:
     lines = []
     for i, contract in enumerate(contracts):
         n_samples, n_codes = contract.window * len(contract.channels), int(np.prod(contract.shape))
-        lines += [f"void tg_preprocess_{i}(const int16_t *samples, int8_t *codes);"]
-        lines += [f"static int16_t samples_{i}[{n_samples}];", f"static int8_t codes_{i}[{n_codes}];"]
+        sample = f"{contract.sample_type}_t"
+        lines += [f"void tg_preprocess_{i}(const {sample} *samples, int8_t *codes);"]
+        lines += [f"static void run_{i}(const void *samples, int8_t *codes) {{ tg_preprocess_{i}(samples, codes); }}"]
+        lines += [f"static {sample} samples_{i}[{n_samples}];", f"static int8_t codes_{i}[{n_codes}];"]
     rows = [
-        f"{{ tg_preprocess_{i}, samples_{i}, sizeof samples_{i}, codes_{i}, sizeof codes_{i} }},"
-        for i in range(len(contracts))
+        f"{{ run_{i}, samples_{i}, sizeof samples_{i}, codes_{i}, sizeof codes_{i} }}," for i in range(len(contracts))
     ]
     return "\n".join([*lines, "static const preprocess_case cases[] = {", *rows, "};", ""])
 
@@ -246,7 +262,9 @@ def check(device: Device, examples: list[Case]) -> None:
         contract = case.contract
         assert {code.name.split(":")[0] for code in contract.codes} == {*kinds_in(Scaler), "any"}
         assert {code.program.kind for code in contract.codes} == {"affine", "table"}
-        assert (case.windows.min(), case.windows.max()) == (-32768, 32767)
+        range_ = np.iinfo(contract.sample_type)
+        assert case.windows.dtype == range_.dtype
+        assert (case.windows.min(), case.windows.max()) == (range_.min, range_.max)
         assert len(np.unique(codes)) > 20
         different = np.flatnonzero(np.any(codes != preprocess(contract, case.windows), axis=(0, 1)))
         assert not different.size, f"{replace(contract, codes=())}: {[contract.codes[i] for i in different]}"
@@ -260,7 +278,7 @@ def kinds_in(union: Any) -> set[str]:
 def kind_of(contract: Preprocess) -> Kind:
     spec = contract.extractor
     frame = spec.frame if isinstance(spec, Bands) else 0
-    return Kind(spec.kind, contract.dc, contract.epsilon is not None, frame)
+    return Kind(spec.kind, contract.dc, contract.epsilon is not None, frame, contract.sample_type)
 
 
 def test_kinds_are_every_combination_that_the_configuration_knows_and_every_size_of_fft():

@@ -15,32 +15,38 @@
     } while (0)
 
 #define CHANNELS 2
+#define FRAME_BYTES (CHANNELS * sizeof(int32_t))
 
 /* A ring in memory of exactly its size, so that the address sanitizer sees its ends. */
 static tg_ring make_ring(uint32_t capacity, uint32_t window, uint32_t hop)
 {
     tg_ring ring;
-    tg_ring_init(&ring, malloc(capacity * CHANNELS * sizeof(int16_t)), capacity, CHANNELS, window, hop);
+    tg_ring_init(&ring, malloc(capacity * FRAME_BYTES), capacity, FRAME_BYTES, window, hop);
     return ring;
 }
 
-/* Frame number n holds (n, -n). */
+/* Frame number n holds (count(n), -count(n)), beyond the range of int16. */
+static int32_t count(uint32_t n)
+{
+    return (int32_t)n * 100003;
+}
+
 static void push(tg_ring *ring, uint32_t begin, uint32_t end)
 {
     for (uint32_t n = begin; n < end; n++) {
-        const int16_t frame[CHANNELS] = { (int16_t)n, (int16_t)-n };
+        const int32_t frame[CHANNELS] = { count(n), -count(n) };
         tg_ring_push(ring, frame);
     }
 }
 
 static void check_take(tg_ring *ring, uint32_t start)
 {
-    int16_t *window = malloc(ring->window * CHANNELS * sizeof *window);
+    int32_t *window = malloc(ring->window * FRAME_BYTES);
     CHECK(tg_ring_ready(ring));
     tg_ring_take(ring, window);
     for (uint32_t i = 0; i < ring->window; i++) {
-        CHECK(window[CHANNELS * i] == (int16_t)(start + i));
-        CHECK(window[CHANNELS * i + 1] == (int16_t)-(start + i));
+        CHECK(window[CHANNELS * i] == count(start + i));
+        CHECK(window[CHANNELS * i + 1] == -count(start + i));
     }
     free(window);
 }
@@ -100,8 +106,8 @@ static void ring_drops_a_hop_longer_than_itself(void)
 
 static void decision_is_anomalous_from_the_threshold_on(void)
 {
-    const int16_t thresholds[] = { -5, 128, -128 };
-    const int8_t codes[] = { -6, -5, 127, -128 };
+    const int32_t thresholds[] = { -5, INT32_MAX, INT32_MIN };
+    const int32_t codes[] = { -6, -5, INT32_MAX - 1, INT32_MIN };
     tg_decision decision;
     tg_decision_init(&decision, &thresholds[0], 1);
     CHECK(tg_decision_update(&decision, &codes[0]) == 0);
@@ -116,8 +122,8 @@ static void decision_is_anomalous_from_the_threshold_on(void)
 
 static void decision_is_the_most_severe_class_that_reaches_its_threshold(void)
 {
-    const int16_t thresholds[] = { 0, 50 };
-    const int8_t codes[4][2] = { { -1, 49 }, { 0, 49 }, { 0, 50 }, { -128, 127 } };
+    const int32_t thresholds[] = { 0, 70000 };
+    const int32_t codes[4][2] = { { -1, 69999 }, { 0, 69999 }, { 0, 70000 }, { -128, 1 << 30 } };
     tg_decision decision;
     tg_decision_init(&decision, thresholds, 2);
     CHECK(tg_decision_update(&decision, codes[0]) == 0);

@@ -17,6 +17,7 @@ from tests.core.device.boards import BUILD, EMULATED, FIRMWARE, ROOT, need_tools
 from tests.kernels.random_networks import preprocess_contract, random_graph
 
 BOARDS = ["native", *EMULATED]
+SHIPS, OTHER = "int8", "int16"
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -31,6 +32,13 @@ def paths(tmp_path):
     return make_workspace(tmp_path / "workspace", BOARDS)
 
 
+def write_network(folder, precision, model):
+    """The C of a random network, stamped as a model's."""
+    rng = np.random.Generator(np.random.PCG64(51))
+    contract, graph = preprocess_contract(rng, 64, 1), random_graph(rng, 64, 1, precision=precision)
+    return write_generated(folder, graph, contract, model_sha256=hashlib.sha256(model).hexdigest())
+
+
 def make_workspace(folder, boards):
     """Everything the stage reads, in a folder of its own."""
     for name in boards:
@@ -38,13 +46,12 @@ def make_workspace(folder, boards):
     shutil.copytree(FIRMWARE, folder / "firmware", ignore=shutil.ignore_patterns("generated"))
     (folder / "convert").mkdir()
     (folder / "convert" / "model.onnx").write_bytes(b"a model")
-    rng = np.random.Generator(np.random.PCG64(51))
-    generated = write_generated(
-        folder / "firmware" / "generated",
-        random_graph(rng, 64, 1),
-        preprocess_contract(rng, 64, 1),
-        model_sha256=hashlib.sha256(b"a model").hexdigest(),
-    )
+    (folder / "convert" / "contract.json").write_text(json.dumps({"precision": SHIPS}))
+    generated = write_network(folder / "firmware" / "generated", SHIPS, b"a model")
+    for rung, model in {SHIPS: b"a model", OTHER: b"a wider model"}.items():
+        write_network(folder / "convert" / "rungs" / rung / "generated", rung, model)
+        version = {"model_version": hashlib.sha256(model).hexdigest()}
+        (folder / "convert" / "rungs" / rung / "contract.json").write_text(json.dumps(version))
     config = {"build": BUILD.model_dump(), "board": {}, "seed": 1}
     for name in boards:
         config["board"] |= yaml.safe_load((ROOT / "conf" / "board" / f"{name}.yaml").read_text(encoding="utf-8"))
@@ -62,10 +69,17 @@ def test_every_board_gets_its_images_and_a_record(paths):
     closing_line = build.main(paths)
     assert closing_line.startswith("build: 3 boards, flash/RAM bytes of the app: mps2_an386 ")
     for name in BOARDS:
-        assert {path.name for path in (paths.out / name).iterdir()} == {"app.elf", "forward.elf", "harness.elf"}
+        images = {str(path.relative_to(paths.out / name)) for path in (paths.out / name).rglob("*.elf")}
+        assert images == {"app.elf", "forward.elf", "harness.elf", f"rungs/{OTHER}.elf"}
     sizes = json.loads((paths.out / "size.json").read_text())
     toolchain = json.loads((paths.out / "toolchain.json").read_text())
     assert sorted(sizes) == sorted(toolchain) == sorted(BOARDS)
+    rungs = json.loads((paths.out / "rungs.json").read_text())
+    assert rungs[SHIPS] == sizes
+    for name in BOARDS:
+        wider, shipped = (rungs[rung][name]["components"] for rung in (OTHER, SHIPS))
+        assert wider["arena"]["ram_bytes"] > shipped["arena"]["ram_bytes"]
+        assert all(wider[part] == shipped[part] for part in ("preprocess", "runtime", "stack"))
     for record in toolchain.values():
         assert {"-O3", "-ffp-contract=off", "-Werror"} <= set(record["flags"])
         assert "-ffast-math" not in record["flags"]
@@ -79,7 +93,7 @@ def test_another_directory_gives_the_same_bytes(tmp_path):
         build.main(workspace)
         files = sorted(path for path in workspace.out.rglob("*") if path.is_file())
         outputs.append({str(path.relative_to(workspace.out)): path.read_bytes() for path in files})
-    assert len(outputs[0]) == 3 * len(BOARDS) + 2
+    assert len(outputs[0]) == 4 * len(BOARDS) + 3
     assert outputs[0] == outputs[1]
     assert not any(str(tmp_path).encode() in data for data in outputs[0].values())
 
@@ -88,6 +102,14 @@ def test_c_of_another_model_is_refused(tmp_path):
     workspace = make_workspace(tmp_path / "workspace", ["native"])
     (workspace.convert / "model.onnx").write_bytes(b"a newer model")
     with pytest.raises(ArtifactError, match=r"contract.h: it was generated from another model"):
+        build.main(workspace)
+
+
+def test_c_of_another_precision_is_refused(tmp_path):
+    workspace = make_workspace(tmp_path / "workspace", ["native"])
+    generated = workspace.convert / "rungs" / OTHER / "generated"
+    write_network(generated, OTHER, b"a model")
+    with pytest.raises(ArtifactError, match=rf"{OTHER}/generated/contract.h: it was generated from another model"):
         build.main(workspace)
 
 

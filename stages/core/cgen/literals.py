@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import textwrap
 
@@ -13,7 +14,9 @@ LINE = 108
 
 
 def float32(value: float) -> str:
-    """Write a float32 as an exact hexadecimal C literal, for example ``0x1.8p-7f``."""
+    """Write a float32 as an exact hexadecimal C literal, for example ``0x1.8p-7f``, or as ``INFINITY``."""
+    if math.isinf(value):
+        return "INFINITY" if value > 0 else "-INFINITY"
     mantissa, exponent = float(np.float32(value)).hex().split("p")
     return f"{mantissa.rstrip('0').rstrip('.')}p{exponent}f"
 

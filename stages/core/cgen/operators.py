@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.cgen.literals import array_lines, float32
 from stages.core.errors import OperatorError
-from stages.core.graph.ir import Conv1d, Dense, GlobalAveragePool, Op, Tensor
+from stages.core.graph.ir import Conv1d, Dense, Dtype, GlobalAveragePool, Layer, Op, Tensor, Widen
+
+#: Names of types in kernels, and the C types of activations (kernels/types.h).
+SUFFIX: dict[Dtype, str] = {"int8": "s8", "int16": "s16", "int32": "s32", "float32": "f32"}
+ACTIVATION: dict[Dtype, str] = {"int8": "int8_t", "int16": "tg_s16", "int32": "tg_s32", "float32": "tg_f32"}
+_LARGEST: dict[Dtype, int] = {"int8": 128, "int16": 32768}
 
 
 @dataclass(frozen=True)
@@ -39,19 +45,25 @@ class KernelCall:
     ----------
     kernel : str
         The C function; it lives in the header ``<kernel without tg_>.h``.
-    params_type : str
+    shape_type : str
         The C struct of its shape.
-    params : dict of str to int
-        The struct's fields except the output codes.
+    shape : dict of str to int
+        The struct's fields.
+    clip_type : str or None
+        The C struct of what it may produce, passed after the shape, if the kernel clips.
+    clip : dict of str to str
+        That struct's fields, as C literals.
     arrays : list of Array
-        Passed in this order.
+        Passed in this order after the input.
     scalars : list of str
         C literals passed after the arrays.
     """
 
     kernel: str
-    params_type: str
-    params: dict[str, int]
+    shape_type: str
+    shape: dict[str, int]
+    clip_type: str | None = None
+    clip: dict[str, str] = field(default_factory=dict)
     arrays: list[Array] = field(default_factory=list)
     scalars: list[str] = field(default_factory=list)
 
@@ -75,40 +87,91 @@ def kernel_call(op: Op) -> KernelCall:
     Raises
     ------
     OperatorError
-        If an accumulator could leave int32, or a multiplier is not a positive finite number.
+        If no kernel has the operation's types, if an accumulator could leave int32, if a multiplier is not a positive
+        finite number, or if a float constant is not finite.
     """
+    _check_types(op)
     match op:
+        case Widen():
+            return _widen(op)
         case Conv1d():
             return _conv1d(op)
         case Dense():
             return KernelCall(
-                kernel="tg_dense_s8",
-                params_type="tg_dense",
-                params={"inputs": op.weight.shape[1], "outputs": op.weight.shape[0]},
+                f"tg_dense_{_types(op)}",
+                "tg_dense",
+                {"inputs": op.weight.shape[1], "outputs": op.weight.shape[0]},
+                *_clip(op),
                 arrays=_constants(op, op.weight),
             )
         case GlobalAveragePool():
-            _check_multiplier(op.name, np.atleast_1d(op.multiplier))
-            return KernelCall(
-                kernel="tg_global_average_pool_s8",
-                params_type="tg_global_average_pool",
-                params=_fields(op.input, length="length", channels="channels"),
-                scalars=[float32(float(op.multiplier))],
-            )
+            return _global_average_pool(op)
+
+
+def _check_types(op: Op) -> None:
+    """Each kernel keeps its input's type, except `Widen` and a dense layer whose output is its accumulator."""
+    types = (op.input.dtype, op.output.dtype)
+    kept = [("int8", "int8"), ("int16", "int16"), ("float32", "float32")]
+    heads = [("int8", "int32"), ("int16", "int32")]
+    known = {Widen: [("int8", "int16"), ("int8", "float32")], Dense: kept + heads}.get(type(op), kept)
+    if types not in known:
+        raise OperatorError(
+            found=f"{type(op).__name__} from {types[0]} to {types[1]}",
+            where=f"node {op.name}",
+            expected=" or ".join(f"{a} to {b}" for a, b in known),
+            remedy="Choose another precision, or add a kernel to firmware/kernels",
+        )
+
+
+def _types(op: Op) -> str:
+    if op.input.dtype == op.output.dtype:
+        return SUFFIX[op.output.dtype]
+    return f"{SUFFIX[op.input.dtype]}_{SUFFIX[op.output.dtype]}"
+
+
+def _clip(op: Layer) -> tuple[str | None, dict[str, str]]:
+    if op.output.dtype == "float32":
+        return "tg_range", {"min": float32(op.y_min), "max": float32(op.y_max)}
+    if op.output.dtype == "int32":
+        return None, {}
+    fields = {"zero_point": op.output.zero_point, "min": op.y_min, "max": op.y_max}
+    return "tg_codes", {name: str(int(value)) for name, value in fields.items()}
+
+
+def _widen(op: Widen) -> KernelCall:
+    scalars = []
+    if op.output.dtype == "float32":
+        _check_multiplier(op.name, np.atleast_1d(op.multiplier))
+        scalars = [float32(float(op.multiplier))]
+    count = op.input.length * op.input.channels
+    return KernelCall(f"tg_widen_{SUFFIX[op.output.dtype]}", "tg_widen", {"count": count}, scalars=scalars)
+
+
+def _global_average_pool(op: GlobalAveragePool) -> KernelCall:
+    if op.input.dtype != "float32":
+        _check_reach(op.name, (_LARGEST[op.input.dtype] + abs(op.input.zero_point)) * op.input.length)
+    _check_multiplier(op.name, np.atleast_1d(op.multiplier))
+    return KernelCall(
+        f"tg_global_average_pool_{_types(op)}",
+        "tg_global_average_pool",
+        _fields(op.input, length="length", channels="channels"),
+        *_clip(op),
+        scalars=[float32(float(op.multiplier))],
+    )
 
 
 def _conv1d(op: Conv1d) -> KernelCall:
     channels, kernel = op.input.channels, op.weight.shape[2]
     if op.groups == channels == op.output.channels:
-        name, weight = "tg_depthwise_conv1d_s8", op.weight[:, 0, :].T
+        name, weight = "depthwise_conv1d", op.weight[:, 0, :].T
     elif kernel == op.groups == 1 and op.pad_left == op.pad_right == 0:
-        name, weight = "tg_pointwise_conv1d_s8", op.weight[:, :, 0]
+        name, weight = "pointwise_conv1d", op.weight[:, :, 0]
     else:
-        name, weight = "tg_conv1d_s8", op.weight.transpose(0, 2, 1)
+        name, weight = "conv1d", op.weight.transpose(0, 2, 1)
     return KernelCall(
-        kernel=name,
-        params_type="tg_conv1d",
-        params={
+        f"tg_{name}_{_types(op)}",
+        "tg_conv1d",
+        {
             **_fields(op.input, length="input_length", channels="input_channels"),
             "output_length": op.output.length,
             "output_channels": op.output.channels,
@@ -117,6 +180,7 @@ def _conv1d(op: Conv1d) -> KernelCall:
             "stride": op.stride,
             "pad_left": op.pad_left,
         },
+        *_clip(op),
         arrays=_constants(op, weight),
     )
 
@@ -125,24 +189,49 @@ def _fields(tensor: Tensor, length: str, channels: str) -> dict[str, int]:
     return {length: tensor.length, channels: tensor.channels, "input_zero_point": tensor.zero_point}
 
 
-def _constants(op: Conv1d | Dense, weight: NDArray[np.int8]) -> list[Array]:
-    """Lay out weights, bias and multipliers; the bias takes up the input's zero point (conv1d_shape.h)."""
+def _constants(op: Conv1d | Dense, weight: NDArray[Any]) -> list[Array]:
+    """Lay out weights, bias and, where the sum is requantised, multipliers."""
+    weight = np.ascontiguousarray(weight)
+    if op.input.dtype == "float32":
+        _check_finite(op)
+        return [
+            Array("weights", "float", weight.astype(np.float32)),
+            Array("bias", "float", op.bias.astype(np.float32)),
+        ]
+    arrays = [Array("weights", "int8_t", weight.astype(np.int8)), Array("bias", "int32_t", _folded_bias(op))]
+    _check_multiplier(op.name, op.multiplier)
+    if op.output.dtype == "int32":
+        return arrays
+    return [*arrays, Array("multiplier", "float", op.multiplier.astype(np.float32))]
+
+
+def _folded_bias(op: Conv1d | Dense) -> NDArray[np.int32]:
+    """Let the bias take up the input's zero point (kernels/shape.h), after a check that no sum can leave int32."""
     rows = op.weight.reshape(op.weight.shape[0], -1).astype(np.int64)
     bias = op.bias.astype(np.int64) - op.input.zero_point * rows.sum(axis=1)
-    reach = np.abs(bias) + 128 * np.abs(rows).sum(axis=1)
-    if reach.max() >= 2**31:
+    reach = np.abs(bias) + _LARGEST[op.input.dtype] * np.abs(rows).sum(axis=1)
+    _check_reach(op.name, int(reach.max()))
+    return bias.astype(np.int32)
+
+
+def _check_reach(name: str, reach: int) -> None:
+    if reach >= 2**31:
         raise OperatorError(
-            found=f"the accumulator can reach {int(reach.max())}",
-            where=f"node {op.name}",
+            found=f"the accumulator can reach {reach}",
+            where=f"node {name}",
             expected="less than 2^31, so that int32 never overflows",
             remedy="Use fewer input channels or a shorter kernel, or look for an outlier in the bias",
         )
-    _check_multiplier(op.name, op.multiplier)
-    return [
-        Array("weights", "int8_t", np.ascontiguousarray(weight)),
-        Array("bias", "int32_t", bias.astype(np.int32)),
-        Array("multiplier", "float", op.multiplier.astype(np.float32)),
-    ]
+
+
+def _check_finite(op: Conv1d | Dense) -> None:
+    if not (np.isfinite(op.weight).all() and np.isfinite(op.bias).all()):
+        raise OperatorError(
+            found="a weight or bias is infinite or not a number",
+            where=f"node {op.name}",
+            expected="finite float32 constants",
+            remedy="Look for a training run that diverged",
+        )
 
 
 def _check_multiplier(name: str, multiplier: NDArray[np.float32]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from stages.core.cgen.literals import array_lines
 from stages.core.dsp.contract import (
     MAX_SHIFT,
+    MAX_WIDE_SHIFT,
     MULTIPLIER_BITS,
     N_BREAKPOINTS,
     Affine,
@@ -33,6 +34,7 @@ def preprocess_context(value: Mapping[str, Any]) -> dict[str, Any]:
         The preprocess contract, of which `contract_problems` finds nothing wrong.
     """
     contract = Preprocess.from_json(dict(value))
+    wide = contract.sample_type == "int32"
     codes = [_code(code, index, contract.value_limit) for index, code in enumerate(contract.codes)]
     return {
         "sample_rate_hz": contract.sample_rate_hz,
@@ -40,6 +42,8 @@ def preprocess_context(value: Mapping[str, Any]) -> dict[str, Any]:
         "window_log2": contract.window.bit_length() - 1,
         "hop": contract.hop,
         "channels": contract.channels,
+        "sample_type": f"{contract.sample_type}_t",
+        "wide": wide,
         "preprocess_id": value["preprocess_id"],
         "remove_mean": contract.dc == "window_mean",
         "epsilon": contract.epsilon or 0,
@@ -90,16 +94,22 @@ def contract_problems(value: Mapping[str, Any], length: int, channels: int) -> l
         problems.append(f"dc is {contract.dc!r}, neither 'none' nor 'window_mean'")
     if contract.dc == "window_mean" and contract.window & (contract.window - 1):
         problems.append(f"the window mean of {contract.window} samples is not a shift")
+    if contract.sample_type not in ("int16", "int32"):
+        problems.append(f"sample_type is {contract.sample_type!r}, neither 'int16' nor 'int32'")
+    wide = contract.sample_type == "int32"
+    if wide and not (isinstance(contract.extractor, Raw) and contract.dc == "none" and contract.epsilon is None):
+        problems.append("int32 counts are not raw, or have their mean removed or are normalised")
     for code in contract.codes:
-        problems += [f"code {code.name!r} {problem}" for problem in _program_problems(code.program)]
+        problems += [f"code {code.name!r} {problem}" for problem in _program_problems(code.program, wide)]
         if not 0 <= code.source < len(contract.columns):
             problems.append(f"code {code.name!r} reads column {code.source} of {len(contract.columns)}")
     return problems
 
 
-def _program_problems(program: Program) -> list[str]:
+def _program_problems(program: Program, wide: bool) -> list[str]:
     if isinstance(program, Affine):
-        fits = 1 <= program.shift <= MAX_SHIFT and 1 <= program.multiplier < 2**MULTIPLIER_BITS
+        largest = MAX_WIDE_SHIFT if wide else MAX_SHIFT
+        fits = 1 <= program.shift <= largest and 1 <= program.multiplier < 2**MULTIPLIER_BITS
         return [] if fits else [f"has multiplier {program.multiplier} and shift {program.shift}"]
     points = program.breakpoints
     if len(points) != N_BREAKPOINTS:

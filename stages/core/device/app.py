@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.device.harness import qemu_command
+from stages.core.device.harness import Samples, little_endian, qemu_command
 from stages.core.device.tools import require
 from stages.core.errors import ArtifactError, ToolchainError
 from stages.core.schema.build import NativeBoard, QemuBoard
@@ -29,7 +29,7 @@ def record_type(outputs: int) -> np.dtype[np.void]:
             ("windows", "<u4"),
             ("anomalies", "<u4"),
             ("dropped_frames", "<u4"),
-            ("codes", "i1", (outputs,)),
+            ("codes", "<i4", (outputs,)),
         ]
     )
 
@@ -38,7 +38,7 @@ def stream(
     app: Path,
     name: str,
     board: NativeBoard | QemuBoard,
-    samples: NDArray[np.int16],
+    samples: Samples,
     n_windows: int,
     outputs: int,
     *,
@@ -53,7 +53,8 @@ def stream(
     name : str
         The board's name, for errors.
     board : NativeBoard or QemuBoard
-    samples : ndarray of int16, shape (frames, channels)
+    samples : ndarray of int16 or int32, shape (frames, channels)
+        Of the firmware's width.
     n_windows : int
         Records to wait for; an emulated app never ends by itself.
     outputs : int
@@ -82,7 +83,7 @@ def stream(
             [program, *map(str, command[1:])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as process
     ):
-        data = _exchange(process, samples.astype("<i2").tobytes(), n_windows * layout.itemsize, timeout_s)
+        data = _exchange(process, little_endian(samples), n_windows * layout.itemsize, timeout_s)
     if len(data) < n_windows * layout.itemsize:
         raise ToolchainError(
             found=f"{len(data) // layout.itemsize} records came within {timeout_s:g} s",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,15 @@ _WITH_ARGUMENT = ("-MT", "-MF", "-o", "-c")
 
 
 @dataclass(frozen=True)
+class RungImages:
+    """Images of a precision that does not ship: what the product would be, to weigh it, and the harness, to run it."""
+
+    app: Path
+    app_map: Path
+    harness: Path
+
+
+@dataclass(frozen=True)
 class Images:
     """What a build made.
 
@@ -29,6 +39,8 @@ class Images:
         ELF file for tests.
     app_map, forward_map : Path
         The linker's maps.
+    rungs : mapping of str to RungImages
+        The same of further precisions of the network.
     toolchain : dict
         Versions and flags, for the record.
     """
@@ -38,6 +50,7 @@ class Images:
     harness: Path
     app_map: Path
     forward_map: Path
+    rungs: Mapping[str, RungImages]
     toolchain: dict[str, str | list[str]]
 
 
@@ -49,6 +62,7 @@ def build_firmware(
     build: Build,
     scratch: Path,
     *,
+    rungs: Sequence[Path] = (),
     sanitize: bool = False,
 ) -> Images:
     """Configure and build the images of one board.
@@ -65,6 +79,8 @@ def build_firmware(
     build : Build
     scratch : Path
         Where to build; made if missing. The images do not depend on it.
+    rungs : sequence of Path
+        Of further precisions, folders named after them with their C in ``generated``.
     sanitize : bool, default False
         Native only: stop at the first out-of-bounds access or undefined behaviour.
 
@@ -81,6 +97,7 @@ def build_firmware(
     """
     compiler = _compiler(source, name, board)
     defines = _defines(source, generated, name, board, build, compiler)
+    defines["TG_RUNGS"] = ";".join(str(folder.resolve()) for folder in rungs)
     defines["TG_SANITIZE"] = "ON" if sanitize else "OFF"
     options = [f"-D{key}={value}" for key, value in defines.items()]
     call(["cmake", "-G", "Ninja", "-S", source, "-B", scratch, *options], name)
@@ -91,12 +108,17 @@ def build_firmware(
         harness=scratch / "harness.elf",
         app_map=scratch / "app.map",
         forward_map=scratch / "forward.map",
+        rungs={folder.name: _rung_images(scratch, folder.name) for folder in rungs},
         toolchain={
             "cmake": _first_line("cmake", name),
             "compiler": _first_line(compiler, name),
             "flags": _flags(scratch / "compile_commands.json"),
         },
     )
+
+
+def _rung_images(scratch: Path, rung: str) -> RungImages:
+    return RungImages(scratch / f"app_{rung}.elf", scratch / f"app_{rung}.map", scratch / f"harness_{rung}.elf")
 
 
 def _defines(

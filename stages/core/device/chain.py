@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from stages.core.device.harness import (
     RunResult,
+    Samples,
     decode_run,
     decode_trace,
     emulator_version,
@@ -26,10 +27,13 @@ from stages.core.device.harness import (
 from stages.core.errors import BudgetExceeded, ParityBroken, ToolchainError
 from stages.core.graph.ir import Graph
 from stages.core.graph.reference import execute as execute_reference
-from stages.core.parity import Agreement, broken, compare_outputs, first_difference
+from stages.core.graph.reference import score_codes
+from stages.core.parity import Agreement, broken, compare_hashes, compare_scores, first_difference
 from stages.core.schema.build import NativeBoard, QemuBoard
 
 _BLOCK_WINDOWS = 256
+#: How far a float32 score of a device may lie from the reference's, in units in the last place.
+ALLOWED_ULP = 2
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,13 @@ class Device:
     harness: Path
     timeout_s: float
 
-    def run(self, samples: NDArray[np.int16], repeats: int) -> RunResult:
+    def run(self, samples: Samples, repeats: int) -> RunResult:
         """Run windows of counts, shape (windows, length, channels)."""
         return decode_run(self._answer(encode_run(samples, repeats)), len(samples))
 
-    def trace(self, samples: NDArray[np.int16]) -> list[NDArray[np.int8]]:
+    def trace(self, samples: Samples, graph: Graph) -> list[NDArray[Any]]:
         """Return the input codes and every operation's output for one window, shape (length, channels)."""
-        traced = decode_trace(self._answer(encode_trace(samples)))
+        traced = decode_trace(self._answer(encode_trace(samples)), [op.output.dtype for op in graph.ops])
         return [traced.codes, *traced.tensors]
 
     def _answer(self, request: bytes) -> bytes:
@@ -83,35 +87,47 @@ class Expected:
     Attributes
     ----------
     graph : Graph
-    samples : ndarray of int16, shape (windows, length, channels)
+    samples : ndarray of int16 or int32, shape (windows, length, channels)
     codes : ndarray of int8, shape (windows, length, channels)
         The preprocessed windows.
-    outputs : ndarray of int8, shape (windows, outputs)
-        Score codes of the reference runtime.
+    scores : ndarray of int32, shape (windows, outputs)
+        Score codes of the reference.
     """
 
     graph: Graph
-    samples: NDArray[np.int16]
+    samples: Samples
     codes: NDArray[np.int8]
-    outputs: NDArray[np.int8]
+    scores: NDArray[np.int32]
 
     def rows(self, rows: NDArray[np.int64]) -> Expected:
         """Return some of the windows."""
-        return Expected(self.graph, self.samples[rows], self.codes[rows], self.outputs[rows])
+        return Expected(self.graph, self.samples[rows], self.codes[rows], self.scores[rows])
+
+    def evenly(self, n_windows: int) -> Expected:
+        """Return so many of the windows, or all if there are fewer, evenly spaced from the first to the last."""
+        last = len(self.scores) - 1
+        return self.rows(np.linspace(0, last, min(n_windows, last + 1)).astype(np.int64))
 
 
-def prove_formula(expected: Expected) -> Agreement:
+def prove_formula(expected: Expected, name: str = "numpy integers") -> Agreement:
     """Hold the integer formula, as numpy executes it, against the reference runtime.
+
+    Parameters
+    ----------
+    expected : Expected
+        Of an int8 network, with the codes of the reference runtime.
+    name : str
 
     Raises
     ------
     ParityBroken
         If the reference runtime computes something else than the formula.
     """
-    agreement = compare_outputs("numpy integers: score code", expected.outputs, _interpret(expected).outputs)
+    agreement = compare_scores(f"{name}: score code", expected.scores, _interpret(expected).scores)
     if agreement.first is not None:
         raise ParityBroken(
-            found=f"{agreement.different} of {agreement.windows} windows differ by up to {agreement.max_lsb} LSB",
+            found=f"{agreement.different} of {agreement.windows} windows differ by up to "
+            f"{agreement.max_difference} LSB",
             where="ONNX Runtime",
             expected="what the integer formula of the network gives, 0 LSB",
             remedy="Check that the pinned onnxruntime is installed, and see docs/numerics.md for the settings it needs",
@@ -120,7 +136,10 @@ def prove_formula(expected: Expected) -> Agreement:
 
 
 def prove(device: Device, expected: Expected, repeats: int) -> tuple[list[Agreement], RunResult]:
-    """Run a device and demand 0 LSB of its outputs, and equal hashes of its input and of every tensor.
+    """Run a device and demand what its network's type allows.
+
+    Of integers: 0 LSB in every score code, and equal hashes of the input and of every tensor. Of float32: equal hashes
+    of the input, and scores within `ALLOWED_ULP`; the hashes of its tensors are reported.
 
     Parameters
     ----------
@@ -141,10 +160,14 @@ def prove(device: Device, expected: Expected, repeats: int) -> tuple[list[Agreem
     """
     result = device.run(expected.samples, repeats)
     formula = _interpret(expected)
+    floating = expected.graph.output.dtype == "float32"
+    demands: dict[str, Any] = {"unit": "ulp", "allowed": ALLOWED_ULP} if floating else {}
     agreements = [
-        _agreement(f"{device.name}: input codes", formula.codes_hash, result.codes_hash),
-        _agreement(f"{device.name}: every tensor", formula.tensors_hash, result.tensors_hash),
-        compare_outputs(f"{device.name}: score code", expected.outputs, result.outputs),
+        compare_hashes(f"{device.name}: input codes", formula.codes_hash, result.codes_hash),
+        compare_hashes(
+            f"{device.name}: every tensor", formula.tensors_hash, result.tensors_hash, demanded=not floating
+        ),
+        compare_scores(f"{device.name}: score code", expected.scores, result.scores, **demands),
     ]
     for agreement in agreements:
         if agreement.first is not None:
@@ -156,14 +179,15 @@ def prove(device: Device, expected: Expected, repeats: int) -> tuple[list[Agreem
 def locate(device: Device, expected: Expected, row: int) -> str | None:
     """Trace one window on a device and name the first tensor that leaves the reference."""
     tensors = execute_reference(expected.graph, expected.codes[row : row + 1])
-    return first_difference({name: tensor[0] for name, tensor in tensors.items()}, device.trace(expected.samples[row]))
+    trace = device.trace(expected.samples[row], expected.graph)
+    return first_difference({name: tensor[0] for name, tensor in tensors.items()}, trace)
 
 
 @dataclass(frozen=True)
 class _Interpreted:
     """What the formula gives for each window: score codes, hash of the input, hash of all other tensors in order."""
 
-    outputs: NDArray[np.int8]
+    scores: NDArray[np.int32]
     codes_hash: NDArray[np.uint32]
     tensors_hash: NDArray[np.uint32]
 
@@ -173,16 +197,9 @@ def _interpret(expected: Expected) -> _Interpreted:
     blocks = []
     for start in range(0, len(expected.codes), _BLOCK_WINDOWS):
         tensors = execute_reference(expected.graph, expected.codes[start : start + _BLOCK_WINDOWS])
-        first, *others = (tensor.reshape(len(tensor), -1) for tensor in tensors.values())
-        outputs = tensors[expected.graph.output.name].reshape(len(first), -1)
-        blocks.append((outputs, fnv1a_rows(first), fnv1a_rows(np.concatenate(others, axis=1))))
+        first, *others = tensors.values()
+        blocks.append((score_codes(expected.graph, tensors), fnv1a_rows(first), fnv1a_rows(*others)))
     return _Interpreted(*(np.concatenate(column) for column in zip(*blocks, strict=True)))
-
-
-def _agreement(name: str, reference: NDArray[np.uint32], candidate: NDArray[np.uint32]) -> Agreement:
-    """Compare hashes; how far apart the codes behind them are, a hash does not tell."""
-    rows = np.flatnonzero(reference != candidate)
-    return Agreement(name, len(reference), len(rows), None, int(rows[0]) if len(rows) else None)
 
 
 def _require_repeatable(device: Device, result: RunResult, repeats: int) -> None:
@@ -226,16 +243,10 @@ def measure(device: Device, result: RunResult, graph: Graph, size: Mapping[str, 
     }
 
 
-def check_budget(name: str, board: NativeBoard | QemuBoard, used: Mapping[str, Any]) -> None:
-    """Hold what a board needed against its budget.
-
-    Raises
-    ------
-    BudgetExceeded
-        Naming every figure over its limit.
-    """
+def over_budget(board: NativeBoard | QemuBoard, used: Mapping[str, Any]) -> list[str]:
+    """Name every figure of `measure` that is over the board's limit, with the limit."""
     if isinstance(board, NativeBoard):
-        return
+        return []
     per_window = used["instructions"]["preprocess"] + used["instructions"]["model"]
     figures = {
         "flash_bytes": used["flash_bytes"],
@@ -244,11 +255,22 @@ def check_budget(name: str, board: NativeBoard | QemuBoard, used: Mapping[str, A
         "stack_bytes": used["stack_high_water_bytes"] + (used["stack_high_water_bytes"] == used["stack_bytes"]),
         "instructions_per_window": per_window,
     }
-    over = [
+    return [
         f"{key} {value} (limit {getattr(board.budget, key)})"
         for key, value in figures.items()
         if value > getattr(board.budget, key)
     ]
+
+
+def check_budget(name: str, board: NativeBoard | QemuBoard, used: Mapping[str, Any]) -> None:
+    """Hold what a board needed against its budget.
+
+    Raises
+    ------
+    BudgetExceeded
+        Naming every figure over its limit.
+    """
+    over = over_budget(board, used)
     if over:
         raise BudgetExceeded(
             found=", ".join(over),

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.device.tools import call
 from stages.core.errors import ArtifactError, ToolchainError
+from stages.core.graph.ir import Dtype
 from stages.core.schema.build import NativeBoard, QemuBoard
 
-REQUEST_MAGIC, RESPONSE_MAGIC, RESPONSE_END = b"TGR1", b"GTA1", b"GEND"
+REQUEST_MAGIC, RESPONSE_MAGIC, RESPONSE_END = b"TGR2", b"GTA2", b"GEND"
 MODE_RUN, MODE_TRACE = 1, 2
 STATUS = {
     1: "the firmware refused the request's header",
-    2: "the request's window or channel count is not the firmware's",
+    2: "the request's window, channel count or sample width is not the firmware's",
     3: "the request ended before its last window",
 }
 
 FNV_OFFSET, FNV_PRIME = 2166136261, 16777619
+
+#: Counts of a sensor.
+Samples = NDArray[np.int16] | NDArray[np.int32]
 
 #: QEMU's ``-icount shift=5``: one instruction every 2**5 ns of virtual time.
 ICOUNT_SHIFT = 5
@@ -71,7 +77,8 @@ class RunResult:
 
     Attributes
     ----------
-    outputs : ndarray of int8, shape (windows, output bytes)
+    scores : ndarray of int32, shape (windows, outputs)
+        Score codes.
     codes_hash, tensors_hash : ndarray of uint32, shape (windows,)
         FNV-1a of the preprocessed window, and of all operations' outputs one after another.
     mismatches : ndarray of uint32, shape (windows,)
@@ -79,7 +86,7 @@ class RunResult:
     telemetry : Telemetry
     """
 
-    outputs: NDArray[np.int8]
+    scores: NDArray[np.int32]
     codes_hash: NDArray[np.uint32]
     tensors_hash: NDArray[np.uint32]
     mismatches: NDArray[np.uint32]
@@ -94,29 +101,30 @@ class TraceResult:
     ----------
     codes : ndarray of int8, shape (window x channels,)
         The network's input, in the layout [window][channels].
-    tensors : tuple of ndarray of int8
+    tensors : tuple of ndarray
         Each operation's output, flat, in execution order.
     telemetry : Telemetry
     """
 
     codes: NDArray[np.int8]
-    tensors: tuple[NDArray[np.int8], ...]
+    tensors: tuple[NDArray[Any], ...]
     telemetry: Telemetry
 
 
-def encode_run(samples: NDArray[np.int16], repeats: int = 1) -> bytes:
-    """Ask for the outputs of windows.
+def encode_run(samples: Samples, repeats: int = 1) -> bytes:
+    """Ask for the score codes of windows.
 
     Parameters
     ----------
-    samples : ndarray of int16, shape (windows, window, channels)
+    samples : ndarray of int16 or int32, shape (windows, window, channels)
+        Of the firmware's width.
     repeats : int, default 1
         How often each window is executed and compared with itself.
     """
     return _encode(MODE_RUN, samples, repeats)
 
 
-def encode_trace(samples: NDArray[np.int16]) -> bytes:
+def encode_trace(samples: Samples) -> bytes:
     """Ask for every tensor of one window, shape (window, channels)."""
     return _encode(MODE_TRACE, samples[np.newaxis], 1)
 
@@ -130,11 +138,11 @@ def decode_run(response: bytes, n_windows: int) -> RunResult:
         If the firmware refused the request or the response is incomplete.
     """
     reader = _Reader(response)
-    _, output_bytes, op_bytes = _header(reader)
-    record = np.dtype([("output", "i1", (output_bytes,)), ("codes", "<u4"), ("tensors", "<u4"), ("mismatches", "<u4")])
+    _, outputs, op_bytes = _header(reader)
+    record = np.dtype([("scores", "<i4", (outputs,)), ("codes", "<u4"), ("tensors", "<u4"), ("mismatches", "<u4")])
     records = np.frombuffer(reader.take(n_windows * record.itemsize), record)
     return RunResult(
-        outputs=records["output"].astype(np.int8),
+        scores=records["scores"].astype(np.int32),
         codes_hash=records["codes"].astype(np.uint32),
         tensors_hash=records["tensors"].astype(np.uint32),
         mismatches=records["mismatches"].astype(np.uint32),
@@ -142,18 +150,28 @@ def decode_run(response: bytes, n_windows: int) -> RunResult:
     )
 
 
-def decode_trace(response: bytes) -> TraceResult:
+def decode_trace(response: bytes, dtypes: Sequence[Dtype]) -> TraceResult:
     """Read the response to `encode_trace`.
+
+    Parameters
+    ----------
+    response : bytes
+    dtypes : sequence of str
+        Of each operation's output, in execution order.
 
     Raises
     ------
     ArtifactError
-        If the firmware refused the request or the response is incomplete.
+        If the firmware refused the request, the response is incomplete, or it is of other operations.
     """
     reader = _Reader(response)
     input_bytes, _, op_bytes = _header(reader)
-    codes, *tensors = (np.frombuffer(reader.take(n), np.int8) for n in (input_bytes, *op_bytes))
-    return TraceResult(codes=codes, tensors=tuple(tensors), telemetry=_trailer(reader, len(op_bytes)))
+    types = [np.dtype(dtype).newbyteorder("<") for dtype in dtypes]
+    if len(op_bytes) != len(types) or any(n % each.itemsize for n, each in zip(op_bytes, types, strict=True)):
+        raise _bad_response(f"its operations give {list(op_bytes)} bytes, which are not the network's")
+    codes = np.frombuffer(reader.take(input_bytes), np.int8)
+    tensors = tuple(np.frombuffer(reader.take(n), each) for n, each in zip(op_bytes, types, strict=True))
+    return TraceResult(codes=codes, tensors=tensors, telemetry=_trailer(reader, len(op_bytes)))
 
 
 def execute(
@@ -223,18 +241,25 @@ def fnv1a(data: bytes) -> int:
     return value
 
 
-def fnv1a_rows(rows: NDArray[np.int8]) -> NDArray[np.uint32]:
-    """Return `fnv1a` of each row, for an array of shape (rows, bytes), many rows at a time."""
-    value = np.full(len(rows), FNV_OFFSET, np.uint32)
-    for column in np.ascontiguousarray(rows.view(np.uint8).T):
+def fnv1a_rows(*tensors: NDArray[Any]) -> NDArray[np.uint32]:
+    """Return `fnv1a` of each row's bytes in memory, tensor after tensor, for arrays of shape (rows, ...)."""
+    rows = len(tensors[0])
+    flat = [np.ascontiguousarray(tensor).view(np.uint8).reshape(rows, -1) for tensor in tensors]
+    value = np.full(rows, FNV_OFFSET, np.uint32)
+    for column in np.ascontiguousarray(np.concatenate(flat, axis=1).T):
         value = (value ^ column) * np.uint32(FNV_PRIME)
     return value
 
 
-def _encode(mode: int, samples: NDArray[np.int16], repeats: int) -> bytes:
+def little_endian(samples: Samples) -> bytes:
+    """Return counts as the devices hold and read them."""
+    return samples.astype(samples.dtype.newbyteorder("<")).tobytes()
+
+
+def _encode(mode: int, samples: Samples, repeats: int) -> bytes:
     n_windows, window, channels = samples.shape
-    header = struct.pack("<4s5I", REQUEST_MAGIC, mode, window, channels, n_windows, repeats)
-    return header + samples.astype("<i2").tobytes()
+    header = struct.pack("<4s6I", REQUEST_MAGIC, mode, window, channels, samples.dtype.itemsize, n_windows, repeats)
+    return header + little_endian(samples)
 
 
 class _Reader:
@@ -256,12 +281,12 @@ class _Reader:
 
 
 def _header(reader: _Reader) -> tuple[int, int, tuple[int, ...]]:
-    """Read sizes: input bytes, output bytes, output bytes of each operation."""
+    """Read sizes: input bytes, number of outputs, output bytes of each operation."""
     if reader.take(4) != RESPONSE_MAGIC:
         raise _bad_response("it does not begin with the protocol's magic")
     _check_status(reader.words("<I")[0])
-    input_bytes, output_bytes, n_ops = reader.words("<3I")
-    return input_bytes, output_bytes, reader.words(f"<{n_ops}I")
+    input_bytes, outputs, n_ops = reader.words("<3I")
+    return input_bytes, outputs, reader.words(f"<{n_ops}I")
 
 
 def _trailer(reader: _Reader, n_ops: int) -> Telemetry:

@@ -30,6 +30,13 @@ _FROM_ARCHIVE = re.compile(r"^\S*/(lib\w+\.a)\((\S+)\)", re.MULTILINE)
 #: Members of newlib's libc.a that an image for production may use.
 _ALLOWED = re.compile(r"libc?_a-mem(cpy|move|set)(-stub)?\.o")
 _INPUT_SECTION = re.compile(r"^ (\.[\w.$-]+|COMMON)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+) (\S.*)$", re.MULTILINE)
+#: CMake's folders of objects; of a further precision, its name follows.
+_MODEL = re.compile(r"model(_\w+)?\.dir/")
+_FOLDERS = {
+    "preprocess": re.compile(r"preprocess(_\w+)?\.dir/"),
+    "runtime": re.compile(r"runtime\.dir/"),
+    "app": re.compile(r"app(_\w+)?\.dir/app/"),
+}
 _CONTENT = (".text", ".rodata", ".data", ".bss", ".vectors", "COMMON")
 
 
@@ -131,11 +138,8 @@ def _usage(flags: int, kind: str, size: int) -> Usage:
 
 
 def _component(section: str, source: str) -> str:
-    if "model.dir/" in source:
+    if _MODEL.search(source):
         if section.startswith(".bss"):
             return "arena"
         return "kernels" if section.startswith(".text.op_") else "model"
-    for component, folder in (("preprocess", "preprocess.dir/"), ("runtime", "runtime.dir/"), ("app", "app.dir/app/")):
-        if folder in source:
-            return component
-    return "board"
+    return next((component for component, folder in _FOLDERS.items() if folder.search(source)), "board")

@@ -9,7 +9,11 @@ from stages.core.schema.window import Window
 
 
 def unfitted_contract(
-    features: Features, window: Window, sample_rate_hz: float, channels: tuple[str, ...]
+    features: Features,
+    window: Window,
+    sample_rate_hz: float,
+    channels: tuple[str, ...],
+    sample_type: str = "int16",
 ) -> Preprocess:
     """Return the contract without codes, for which statistics of its values are needed.
 
@@ -19,6 +23,7 @@ def unfitted_contract(
     window : Window
     sample_rate_hz : float
     channels : tuple of str
+    sample_type : {"int16", "int32"}
 
     Raises
     ------
@@ -33,6 +38,7 @@ def unfitted_contract(
         dc=features.dc,
         epsilon=features.normalise.epsilon if features.normalise else None,
         extractor=_extractor(features, sample_rate_hz),
+        sample_type=sample_type,
     )
     _ = contract.frames  # refuses a frame that is longer than the window
     return contract

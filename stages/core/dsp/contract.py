@@ -16,6 +16,9 @@ so that one RMS becomes 1024. The extractor then turns ``(L, channels)`` values 
 ``|v| < 2**17`` throughout. ``>>`` is an arithmetic shift (floor), so a half rounds towards plus infinity, here as in C.
 The affine program is in int32: with ``|v - offset| < 2**17`` the multiplier is below ``2**13``, else below ``2**12``,
 and `shift` is at most 30, so product and rounding term stay below ``2**31``.
+
+Counts of int32 are used as they are: raw, without dc or normalisation, so that ``v = x``. The affine program is then in
+int64, with a multiplier below ``2**13`` and `shift` at most 46: product and rounding term stay below ``2**46``.
 """
 
 from __future__ import annotations
@@ -32,15 +35,21 @@ from stages.core.dsp.integers import isqrt
 
 MULTIPLIER_BITS = 13
 MAX_SHIFT = 30
+#: Of programs for int32 counts.
+MAX_WIDE_SHIFT = 46
 N_BREAKPOINTS = 255
 #: What one RMS becomes by normalisation.
 RMS_COUNTS = 1024
-#: No value between two steps of the program reaches this.
+#: No value between two steps of the program reaches this, unless counts are int32.
 VALUE_LIMIT = 2**17
 #: Real value of one model input code: the float model sees codes in -2 .. 1.984.
 INPUT_SCALE = 2.0**-6
 
 DC = Literal["none", "window_mean"]
+#: Counts of int16 or int32, of shape (windows, length, channels).
+Windows = NDArray[np.signedinteger[Any]]
+#: What codes are made from: int32 values of int16 counts, int64 values of int32 counts.
+Values = NDArray[np.signedinteger[Any]]
 
 
 @dataclass(frozen=True)
@@ -83,20 +92,22 @@ class Affine:
         codes_per_count : float
             Positive slope.
         limit : int
-            No value is larger in magnitude; below ``2**17``.
+            No value is larger in magnitude; ``2**31`` for int32 counts, else below ``2**17``.
         """
-        bits = MULTIPLIER_BITS if limit + abs(offset) < VALUE_LIMIT else MULTIPLIER_BITS - 1
+        wide = limit >= VALUE_LIMIT
+        bits = MULTIPLIER_BITS if wide or limit + abs(offset) < VALUE_LIMIT else MULTIPLIER_BITS - 1
         shift = bits - int(np.floor(np.log2(codes_per_count))) - 1
-        shift = int(np.clip(shift, 1, MAX_SHIFT))
+        shift = int(np.clip(shift, 1, MAX_WIDE_SHIFT if wide else MAX_SHIFT))
         multiplier = round(codes_per_count * 2.0**shift)
         if multiplier >= 2**bits:
             shift, multiplier = (shift - 1, multiplier // 2) if shift > 1 else (shift, 2**bits - 1)
         return cls(offset, max(multiplier, 1), shift)
 
-    def codes(self, values: NDArray[np.int32]) -> NDArray[np.int8]:
-        """Apply the program to int32 values of any shape."""
-        scaled = (values - np.int32(self.offset)) * np.int32(self.multiplier)
-        rounded = (scaled + np.int32(1 << (self.shift - 1))) >> self.shift
+    def codes(self, values: Values) -> NDArray[np.int8]:
+        """Apply the program to values of any shape, in their own type."""
+        exact = values.dtype.type
+        scaled = (values - exact(self.offset)) * exact(self.multiplier)
+        rounded = (scaled + exact(1 << (self.shift - 1))) >> self.shift
         return np.clip(rounded, -128, 127).astype(np.int8)
 
     def edges(self) -> NDArray[np.int64]:
@@ -118,8 +129,8 @@ class Table:
     kind: ClassVar[Literal["table"]] = "table"
     breakpoints: tuple[int, ...]
 
-    def codes(self, values: NDArray[np.int32]) -> NDArray[np.int8]:
-        """Apply the program to int32 values of any shape."""
+    def codes(self, values: Values) -> NDArray[np.int8]:
+        """Apply the program to values of any shape."""
         reached = np.searchsorted(np.array(self.breakpoints, dtype=np.int32), values, side="right")
         return (reached - 128).astype(np.int8)
 
@@ -181,6 +192,8 @@ class Preprocess:
     extractor : Raw, Bands or Stats
     codes : tuple of Code
         In the order of a row of the model's input. Empty until the scalers are fitted.
+    sample_type : {"int16", "int32"}
+        Of a count; the JSON form names it only if it is not int16.
     """
 
     sample_rate_hz: float
@@ -191,6 +204,7 @@ class Preprocess:
     epsilon: int | None
     extractor: Extractor
     codes: tuple[Code, ...] = ()
+    sample_type: str = "int16"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -212,6 +226,8 @@ class Preprocess:
     @property
     def value_limit(self) -> int:
         """No value that a code is made from is larger in magnitude."""
+        if self.sample_type == "int32":
+            return 2**31
         if self.epsilon is not None or not isinstance(self.extractor, Raw):
             return VALUE_LIMIT - 1
         # A mean of int16 values is an int16 value, so x - mean spans twice the range of x.
@@ -229,6 +245,7 @@ class Preprocess:
             "extractor": self.extractor.to_json(),
             "codes": [code.to_json() for code in self.codes],
             "shape": list(self.shape),
+            **({} if self.sample_type == "int16" else {"sample_type": self.sample_type}),
         }
         return {**body, "preprocess_id": sha256_json(body)}
 
@@ -245,10 +262,11 @@ class Preprocess:
             epsilon=value["normalise"] and value["normalise"]["epsilon"],
             extractor=kinds[value["extractor"]["kind"]].from_json(value["extractor"]),
             codes=tuple(Code.from_json(code) for code in value["codes"]),
+            sample_type=value.get("sample_type", "int16"),
         )
 
 
-def remove_dc(windows: NDArray[np.int16], dc: str) -> NDArray[np.int32]:
+def remove_dc(windows: Windows, dc: str) -> NDArray[np.int32]:
     """Take away each window's integer mean, if the contract says so.
 
     Parameters
@@ -288,31 +306,34 @@ def normalise(values: NDArray[np.int32], epsilon: int) -> NDArray[np.int32]:
     return np.where(wide < 0, -magnitude, magnitude).astype(np.int32)
 
 
-def values(contract: Preprocess, windows: NDArray[np.int16]) -> NDArray[np.int32]:
+def values(contract: Preprocess, windows: Windows) -> Values:
     """Run the program up to the values that codes are made from.
 
     Parameters
     ----------
     contract : Preprocess
         Its codes are not read.
-    windows : ndarray of int16, shape (windows, length, channels)
+    windows : ndarray of int16 or int32, shape (windows, length, channels)
+        Of the contract's sample type.
 
     Returns
     -------
-    ndarray of int32, shape (windows, frames, columns)
+    ndarray of int32 or int64, shape (windows, frames, columns)
     """
+    if contract.sample_type == "int32":
+        return windows.astype(np.int64)
     centred = remove_dc(windows, contract.dc)
     level = centred if contract.epsilon is None else normalise(centred, contract.epsilon)
     return level if isinstance(contract.extractor, Raw) else extract(contract.extractor, level)
 
 
-def preprocess(contract: Preprocess, windows: NDArray[np.int16]) -> NDArray[np.int8]:
+def preprocess(contract: Preprocess, windows: Windows) -> NDArray[np.int8]:
     """Run the integer program.
 
     Parameters
     ----------
     contract : Preprocess
-    windows : ndarray of int16, shape (windows, length, channels)
+    windows : ndarray of int16 or int32, shape (windows, length, channels)
 
     Returns
     -------

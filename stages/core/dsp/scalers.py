@@ -126,8 +126,7 @@ def _zscore(column: Column, span_sigma: float) -> Affine:
 
 def mean_and_variance(histogram: Histogram) -> tuple[float, float]:
     """Compute both from exact sums, so that the order of recordings cannot matter."""
-    occurring = np.flatnonzero(histogram.counts).tolist()
-    weights = [(int(histogram.counts[i]), i + histogram.low) for i in occurring]
+    weights = list(zip(histogram.counts.tolist(), histogram.values.tolist(), strict=True))
     n, s1, s2 = histogram.total, sum(w * v for w, v in weights), sum(w * v * v for w, v in weights)
     return s1 / n, (n * s2 - s1 * s1) / (n * n)
 
@@ -149,7 +148,7 @@ def _log(column: Column, knee_iqr: float) -> Table:
         t = Decimal(2 * code - 1) / (2 * _FULL_CODE)
         distance = knee * (growth ** abs(t) - 1)
         starts.append(math.ceil(median + (distance if t > 0 else -distance)))
-    return Table(tuple(starts))
+    return _table(starts)
 
 
 def _quantile(column: Column) -> Table:
@@ -157,10 +156,15 @@ def _quantile(column: Column) -> Table:
     both = column.healthy + column.events
     _require_spread(both.high - both.low, "range", column)
     below = np.cumsum(both.counts) - both.counts
-    rank = np.where(both.counts > 0, (256 * (2 * below + both.counts)) // (2 * both.total), -1)
-    # Running maximum: a value that never occurred takes the rank of the next smaller one that did.
-    starts = np.searchsorted(np.maximum.accumulate(rank), np.arange(1, N_BREAKPOINTS + 1)) + both.low
-    return Table(tuple(starts.tolist()))
+    rank = (256 * (2 * below + both.counts)) // (2 * both.total)
+    # A value that never occurred takes the rank of the next smaller one that did.
+    first = np.searchsorted(rank, np.arange(1, N_BREAKPOINTS + 1))
+    return _table(np.append(both.values, both.high + 1)[first].tolist())
+
+
+def _table(starts: list[int]) -> Table:
+    """Keep breakpoints that no count reaches within int32."""
+    return Table(tuple(min(max(start, -(2**31)), 2**31 - 1) for start in starts))
 
 
 def _coarse(column: Column) -> Affine:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
-from stages.core.dsp.contract import Code, Program
+from stages.core.dsp.contract import Code, Program, Values
 from stages.core.dsp.histogram import Histogram
 from stages.core.dsp.scalers import Column, fit_codes, mean_and_variance
 from stages.core.errors import RecordingError
@@ -88,14 +88,14 @@ class Candidate:
     costs: dict[str, Cost]
 
 
-def compare(features: Features, columns: list[Column], peaks: NDArray[np.int32]) -> list[Candidate]:
+def compare(features: Features, columns: list[Column], peaks: Values) -> list[Candidate]:
     """Fit every scaler with default parameters, but the chosen one as configured, and measure what each costs.
 
     Parameters
     ----------
     features : Features
     columns : list of Column
-    peaks : ndarray of int32, shape (event windows, columns, 2)
+    peaks : ndarray of int32 or int64, shape (event windows, columns, 2)
         Smallest and largest value of each.
 
     Returns
@@ -172,7 +172,7 @@ def report(chosen: str, candidates: list[Candidate], columns: list[Column]) -> d
     return {"scaler": chosen, "costs": costs, "code_histograms": histograms}
 
 
-def column_costs(codes: tuple[Code, ...], columns: list[Column], peaks: NDArray[np.int32]) -> dict[str, Cost]:
+def column_costs(codes: tuple[Code, ...], columns: list[Column], peaks: Values) -> dict[str, Cost]:
     """Measure fitted codes, column by column."""
     costs = {}
     for source, column in enumerate(columns):
@@ -181,14 +181,14 @@ def column_costs(codes: tuple[Code, ...], columns: list[Column], peaks: NDArray[
     return costs
 
 
-def cost(fine: Program, coarse: Program, column: Column, peaks: NDArray[np.int32]) -> Cost:
+def cost(fine: Program, coarse: Program, column: Column, peaks: Values) -> Cost:
     """Measure the programs of one column; twice the same one where it has one code.
 
     Parameters
     ----------
     fine, coarse : Affine or Table
     column : Column
-    peaks : ndarray of int32, shape (event windows, 2)
+    peaks : ndarray of int32 or int64, shape (event windows, 2)
         Smallest and largest value of each.
     """
     band = column.healthy.between(*(column.healthy.quantile(fraction) for fraction in BAND))
@@ -204,7 +204,7 @@ def cost(fine: Program, coarse: Program, column: Column, peaks: NDArray[np.int32
 
 def code_histogram(program: Program, histogram: Histogram) -> NDArray[np.int64]:
     """Count how often each code from -128 to 127 occurs, shape (256,)."""
-    places = program.codes(histogram.values.astype(np.int32)).astype(np.int64) + 128
+    places = program.codes(histogram.values).astype(np.int64) + 128
     counts = np.zeros(256, dtype=np.int64)
     np.add.at(counts, places, histogram.counts)
     return counts
@@ -222,10 +222,10 @@ def _sqnr_db(program: Program, histogram: Histogram) -> float | None:
         return None
     first, last = _cells(program)
     values = histogram.values
-    codes = program.codes(values.astype(np.int32)).astype(np.int64) + 128
-    # Twice the error is an integer, so its sum is exact.
-    twice = 2 * values - (first + last)[codes]
-    noise = sum((histogram.counts * twice**2).tolist()) / (4 * histogram.total)
+    codes = program.codes(values).astype(np.int64) + 128
+    # Twice the error is an integer, so the sum of its squares is exact; a square may need more than 64 bits.
+    twice = (2 * values - (first + last)[codes]).tolist()
+    noise = sum(n * error**2 for n, error in zip(histogram.counts.tolist(), twice, strict=True)) / (4 * histogram.total)
     variance = mean_and_variance(histogram)[1]
     return 10 * math.log10(variance / noise) if noise and variance else None
 
@@ -236,11 +236,11 @@ def _clipped(program: Program, histogram: Histogram) -> float:
     return float(histogram.counts[beyond].sum() / max(histogram.total, 1))
 
 
-def _order_kept(program: Program, median: int, peaks: NDArray[np.int32]) -> float | None:
+def _order_kept(program: Program, median: int, peaks: Values) -> float | None:
     strength = np.abs(peaks.astype(np.int64) - median).max(axis=1, initial=0)
     if len(np.unique(strength)) < 2:
         return None
-    centre = program.codes(np.array(median, dtype=np.int32)).astype(np.int64)
+    centre = program.codes(np.array(median, dtype=np.int64)).astype(np.int64)
     # A program never falls, so the extreme codes of a window are those of its extreme values.
     height = np.abs(program.codes(peaks).astype(np.int64) - centre).max(axis=1)
     return float(kendalltau(strength, height).statistic) if len(np.unique(height)) > 1 else 0.0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.dsp.contract import Preprocess, values
+from stages.core.dsp.contract import Preprocess, Raw, Values, Windows, values
 from stages.core.dsp.histogram import Histogram
 from stages.core.dsp.scalers import Column
 
@@ -21,28 +21,30 @@ class Statistics:
     ----------
     healthy, events : tuple of Histogram
         Values in windows of class 0, and in windows of every other class.
-    peaks : ndarray of int32, shape (event windows, columns, 2)
+    peaks : ndarray of int32 or int64, shape (event windows, columns, 2)
         Smallest and largest value of each window of every other class.
     """
 
     healthy: tuple[Histogram, ...]
     events: tuple[Histogram, ...]
-    peaks: NDArray[np.int32]
+    peaks: Values
 
-    def columns(self, contract: Preprocess, full_scale: int) -> list[Column]:
-        """Return the columns as scalers take them, `full_scale` in counts."""
-        named = zip(contract.columns, self.healthy, self.events, strict=True)
-        return [Column(*each, limit=contract.value_limit, full_scale=full_scale) for each in named]
+    def columns(self, contract: Preprocess, full_scales: Sequence[int]) -> list[Column]:
+        """Return the columns as scalers take them, with the full scale of each channel in counts."""
+        # Where columns are no channels, no scaler reads the full scale.
+        of_column = full_scales if isinstance(contract.extractor, Raw) else [max(full_scales)] * len(self.healthy)
+        named = zip(contract.columns, self.healthy, self.events, of_column, strict=True)
+        return [Column(*each[:3], limit=contract.value_limit, full_scale=each[3]) for each in named]
 
 
-def measure(contract: Preprocess, windows: NDArray[np.int16], labels: NDArray[np.int8]) -> Statistics:
+def measure(contract: Preprocess, windows: Windows, labels: NDArray[np.int8]) -> Statistics:
     """Measure some windows.
 
     Parameters
     ----------
     contract : Preprocess
         Its codes are not read.
-    windows : ndarray of int16, shape (windows, length, channels)
+    windows : ndarray of int16 or int32, shape (windows, length, channels)
     labels : ndarray of int8, shape (windows,)
         Class; 0 is healthy.
     """

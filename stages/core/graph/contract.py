@@ -177,8 +177,10 @@ def _quantize_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
     scale, zero_point = (lookup.constants.get(name) for name in (*node.input[1:3], "")[:2])
     if scale is None or scale.size != 1:
         yield "has no single constant scale"
-    elif zero_point is None or zero_point.dtype != np.int8:
+    elif zero_point is None or zero_point.dtype not in (np.int8, np.int16):
         yield f"has a zero point of type {'none' if zero_point is None else zero_point.dtype}"
+    elif zero_point.dtype == np.int16 and np.any(zero_point):
+        yield f"gives int16 codes the zero point {zero_point}"
 
 
 def _dequantize_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
@@ -227,11 +229,13 @@ OPERATORS: dict[str, Operator] = {
     ),
     "Flatten": Operator("axis 1 of [1, channels, 1]", "Pool over length before flattening", _flatten_faults),
     "QuantizeLinear": Operator(
-        "int8 activations with one scale and one zero point", "Quantise with DeviceQuantizer", _quantize_faults
+        "int8 activations with one scale and one zero point, or int16 ones with one scale and zero point 0",
+        "Quantise with DeviceQuantizer",
+        _quantize_faults,
     ),
     "DequantizeLinear": Operator(
-        "int8 activations with one scale and one zero point, symmetric int8 weights and int32 biases with one scale "
-        "per output channel or one in all",
+        "int8 activations with one scale and one zero point, int16 ones with one scale and zero point 0, symmetric "
+        "int8 weights and int32 biases with one scale per output channel or one in all",
         "Quantise with DeviceQuantizer",
         _dequantize_faults,
     ),

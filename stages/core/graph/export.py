@@ -2,8 +2,9 @@
 
 The exporter's graph is written anew with names from the module tree: int8 input ``codes``, one QuantizeLinear and
 one DequantizeLinear per activation, int8 weights and int32 biases behind DequantizeLinear, GlobalAveragePool for the
-mean. A quantised network has two outputs, ``score_code`` (int8, what the device returns) and ``score`` (its real
-value); a float network has ``score`` alone. Node metadata, with the paths and stack traces in it, is left behind.
+mean. Where activations are int16, the input codes are quantised to int16 first, which only shifts them. A network with
+a quantised score has two outputs, ``score_code`` (int8 or int16) and ``score`` (its real value); one whose score is an
+int32 accumulator or float has ``score`` alone. Node metadata, with the paths and stack traces in it, is left behind.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ from stages.core.graph.onnx_view import View, attributes, module_path, view
 INPUT = "codes"
 SCORE = "score"
 SCORE_CODE = "score_code"
-OPSET = 20
+OPSET = 21  # the first whose QuantizeLinear makes int16
 IR_VERSION = 10
+#: An int16 code of the input is its int8 code times this.
+WIDENING = 256
 
 
 def export_onnx(module: nn.Module, channels: int, length: int, input_scale: float) -> bytes:
@@ -102,6 +105,9 @@ class _Writer:
         self._graph = source.graph
         self._source: View = view(source)
         self._input_scale = np.float32(input_scale)
+        self._wide = any(
+            node.op_type == "QuantizeLinear" and self._qparams(node)[1].dtype == np.int16 for node in self._graph.node
+        )
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, NDArray[Any]] = {}
         self._values: dict[str, str] = {}  # the exporter's value -> ours
@@ -129,7 +135,8 @@ class _Writer:
         shape = self._source.shapes[self._graph.output[0].name]
         outputs = [helper.make_tensor_value_info(SCORE, TensorProto.FLOAT, shape)]
         if any(SCORE_CODE in node.output for node in self._nodes):
-            outputs.insert(0, helper.make_tensor_value_info(SCORE_CODE, TensorProto.INT8, shape))
+            kind = TensorProto.INT16 if self._wide else TensorProto.INT8
+            outputs.insert(0, helper.make_tensor_value_info(SCORE_CODE, kind, shape))
         graph = helper.make_graph(
             self._nodes,
             "network",
@@ -169,10 +176,21 @@ class _Writer:
             return
         layer = self._layers[output] = self._layers[source]
         code = self._values[source]
+        if code == INPUT and self._wide:
+            self._values[output] = self._widen(scale, zero_point)
+            return
         if layer in self._to_flatten:
             code = self._emit("Flatten", f"{layer}_flatten", [code], f"{layer}_flat", axis=1)
         name = SCORE if self._is_output(output) else f"{layer}_real"
         self._values[output] = self._emit_dequantize(code, layer, scale, zero_point, name)
+
+    def _widen(self, scale: Any, zero_point: Any) -> str:
+        """Quantise the int8 input codes to int16, at a scale at which this is exact."""
+        wide, scale_wide, zero_wide = f"{INPUT}_wide", np.float32(scale) / np.float32(WIDENING), np.int16(0)
+        real = self._emit_dequantize(INPUT, INPUT, scale, zero_point, f"{INPUT}_real")
+        inputs = [real, self._constant(f"{wide}_scale", scale_wide), self._constant(f"{wide}_zero_point", zero_wide)]
+        self._emit("QuantizeLinear", f"{wide}_quantize", inputs, wide)
+        return self._emit_dequantize(wide, wide, scale_wide, zero_wide, f"{wide}_real")
 
     def _weighted(self, node: onnx.NodeProto) -> None:
         layer = self._layers[node.output[0]] = self._layer_name(node)

@@ -63,8 +63,8 @@ class Tensor:
 class Widen:
     """The int8 input codes as another type.
 
-    For int16, ``y = q << 8`` at scale ``s / 256``, the same real values; for float32, ``y = float32(q) * multiplier``
-    with ``multiplier = s``. The input's zero point is 0.
+    For int16, ``y = q << 8`` at scale ``s / 256``, the same real values, and ``multiplier = 256``; for float32,
+    ``y = float32(q) * multiplier`` with ``multiplier = s``. The input's zero point is 0.
     """
 
     name: str
@@ -140,7 +140,8 @@ class Dense:
     y_max: float
 
 
-Op = Widen | Conv1d | GlobalAveragePool | Dense
+Layer = Conv1d | GlobalAveragePool | Dense
+Op = Widen | Layer
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""From the QDQ network to the integer network: ONNX in, `ir.Graph` out."""
+"""From ONNX to the network that a device runs: a float or quantised model in, `ir.Graph` out."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from numpy.typing import NDArray
 
 from stages.core.errors import OperatorError
 from stages.core.graph.contract import check_onnx
-from stages.core.graph.ir import Conv1d, Dense, GlobalAveragePool, Graph, Op, Tensor
+from stages.core.graph.export import SCORE, WIDENING
+from stages.core.graph.ir import Conv1d, Dense, Dtype, GlobalAveragePool, Graph, Op, Tensor, Widen
 from stages.core.graph.onnx_view import View, attributes, view
 
-INT8_MIN, INT8_MAX = -128, 127
-#: The largest magnitude of an input code minus its zero point.
-WIDEST_INPUT = 255
-ACCUMULATOR_LIMIT = 2**31
+#: The largest magnitude of a code minus its zero point, by type of the codes.
+WIDEST_INPUT = {"int8": 255, "int16": 32768}
+#: No accumulator reaches the largest int32, so that it can serve as the threshold that no score reaches.
+ACCUMULATOR_LIMIT = 2**31 - 1
 
 
 def lower(model: onnx.ModelProto) -> Graph:
-    """Lower a clean QDQ model to integer operations.
+    """Lower a clean model, float or quantised, to the operations of `ir`.
 
     Parameters
     ----------
     model : ModelProto
-        As `export_onnx` makes it from a converted network.
+        As `export_onnx` makes it.
 
     Returns
     -------
@@ -34,7 +35,8 @@ def lower(model: onnx.ModelProto) -> Graph:
     Raises
     ------
     OperatorError
-        If the model breaks the operator contract, holds a tensor left in float, or could overflow an accumulator.
+        If the model breaks the operator contract, is quantised in part only or in several types, or could overflow an
+        accumulator.
     """
     check_onnx(model)
     graph = _Lowering(model).run()
@@ -43,26 +45,31 @@ def lower(model: onnx.ModelProto) -> Graph:
             raise OperatorError(
                 found=f"the accumulator can reach {bound}",
                 where=f"node {name}",
-                expected=f"less than {ACCUMULATOR_LIMIT}, the range of int32",
-                remedy="Use fewer input channels or a shorter kernel, or train with weight decay",
+                expected=f"less than {ACCUMULATOR_LIMIT}, the largest int32",
+                remedy="Use fewer input channels or a shorter kernel, train with weight decay, or, where activations "
+                "are int16, use int8 or float ones",
             )
     return graph
 
 
 def accumulator_bounds(graph: Graph) -> dict[str, int]:
-    """Return the largest magnitude each operation's accumulator can reach, by name.
+    """Return the largest magnitude each operation's integer accumulator can reach, by name.
 
-    A layer's is ``max over c of (sum |w[c]| * 255 + |b[c]|)``; a pool's is ``255 * length``. Below 2**24 the
-    accumulator is exact in float32 too.
+    A layer's is ``max over c of (sum |w[c]| * m + |b[c]|)`` and a pool's ``m * length``, with the largest magnitude of
+    an input ``m`` of 255 for int8 and 32768 for int16. It is 0 for what sums no integers: a `Widen`, a float layer.
+    Below 2**24 the accumulator is exact in float32 too.
     """
     return {op.name: _bound(op) for op in graph.ops}
 
 
 def _bound(op: Op) -> int:
+    if isinstance(op, Widen) or op.input.dtype == "float32":
+        return 0
+    widest = WIDEST_INPUT[op.input.dtype]
     if isinstance(op, GlobalAveragePool):
-        return WIDEST_INPUT * op.input.length
+        return widest * op.input.length
     sums = np.abs(op.weight.astype(np.int64)).reshape(len(op.weight), -1).sum(axis=1)
-    return int(np.max(sums * WIDEST_INPUT + np.abs(op.bias.astype(np.int64))))
+    return int(np.max(sums * widest + np.abs(op.bias.astype(np.int64))))
 
 
 def requantize_multiplier(
@@ -79,64 +86,96 @@ def pool_multiplier(input_scale: float, output_scale: float, length: int) -> np.
 
 
 class _Lowering:
-    """Follows the nodes in order; a layer becomes an operation at the QuantizeLinear that ends it."""
+    """Follows the nodes in order; a layer takes its ReLU and the QuantizeLinear behind it along."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._model = model
         self._view: View = view(model)
-        self._tensors: dict[str, Tensor] = {}  # int8 and dequantised values -> the tensor they hold
+        self._float = not any(self._dequantises_constant(node) for node in model.graph.node)
+        self._tensors: dict[str, Tensor] = {}  # a value, as codes or as what they stand for -> the tensor it is
         self._ops: list[Op] = []
 
     def run(self) -> Graph:
         """Return the graph."""
         for node in self._model.graph.node:
-            if node.op_type == "DequantizeLinear" and node.input[0] not in self._view.constants:
+            if node.op_type in ("Conv", "Gemm", "GlobalAveragePool"):
+                self._layer(node)
+            elif node.op_type == "DequantizeLinear" and not self._dequantises_constant(node):
                 self._read(node)
+            elif node.op_type == "QuantizeLinear" and node.output[0] not in self._tensors:
+                self._widen(node)
             elif node.op_type == "Flatten" and node.input[0] in self._tensors:
                 self._tensors[node.output[0]] = self._tensors[node.input[0]]
-            elif node.op_type == "QuantizeLinear":
-                self._end_layer(node)
         if not self._ops:
-            raise _in_float("graph", "the network holds no quantised layer")
+            raise _in_float("graph", "the network holds no layer")
         return Graph(self._ops[0].input, self._ops[-1].output, tuple(self._ops))
 
     def _read(self, node: onnx.NodeProto) -> None:
-        """A dequantised value is its codes; the first one read is the graph's input."""
-        code = node.input[0]
-        if code not in self._tensors:
-            self._tensors[code] = self._tensor(code, node)
-        self._tensors[node.output[0]] = self._tensors[code]
+        """A dequantised value is its codes, except at the input of a float network."""
+        code, real = node.input[0], node.output[0]
+        tensor = self._tensors.setdefault(code, self._quantised(code, node))
+        if self._float:
+            if tensor.zero_point:
+                raise _in_float(f"node {node.name}", f"the input codes have the zero point {tensor.zero_point}")
+            output = self._real(real)
+            self._ops.append(Widen(node.name, tensor, output, np.float32(tensor.scale)))
+            tensor = output
+        self._tensors[real] = tensor
 
-    def _end_layer(self, node: onnx.NodeProto) -> None:
-        last = self._view.producers.get(node.input[0])
-        relu = last is not None and last.op_type == "Relu"
-        layer = self._view.producers.get(last.input[0]) if last is not None and relu else last
-        if layer is None or layer.input[0] not in self._tensors:
-            raise _in_float(f"node {node.name}", f"what {node.name} quantises was not computed from int8 codes")
-        source, output = self._tensors[layer.input[0]], self._tensor(node.output[0], node)
+    def _widen(self, node: onnx.NodeProto) -> None:
+        """The one QuantizeLinear that ends no layer: of the input codes to int16, which shifts them."""
+        source, output = self._tensors.get(node.input[0]), self._quantised(node.output[0], node)
+        if source is None or source.zero_point or output.dtype != "int16" or output.scale * WIDENING != source.scale:
+            raise _in_float(f"node {node.name}", f"what {node.name} quantises was not computed from codes")
+        self._ops.append(Widen(node.name, source, output, np.float32(WIDENING)))
         self._tensors[node.output[0]] = output
-        self._ops.append(self._operation(layer, source, output, output.zero_point if relu else INT8_MIN))
 
-    def _operation(self, node: onnx.NodeProto, source: Tensor, output: Tensor, y_min: int) -> Op:
-        ends = {"y_min": max(y_min, INT8_MIN), "y_max": INT8_MAX}
+    def _layer(self, node: onnx.NodeProto) -> None:
+        source = self._tensors.get(node.input[0])
+        if source is None:
+            raise _in_float(f"node {node.name}", f"{node.name} reads a tensor that was left in float")
+        relu = self._reader(node.output[0], "Relu")
+        value = (relu or node).output[0]
+        output = self._output(node, value)
+        if output.dtype not in (source.dtype, "int32"):
+            raise _in_float(f"node {node.name}", f"{node.name} reads {source.dtype} and writes {output.dtype}")
+        self._tensors[output.name] = output
+        self._ops.append(self._operation(node, source, output, _activation_range(output, relu=relu is not None)))
+
+    def _output(self, node: onnx.NodeProto, value: str) -> Tensor:
+        """Describe what a layer writes: codes, the accumulator where that is the score, or float32."""
+        quantize = self._reader(value, "QuantizeLinear")
+        if quantize is not None:
+            return self._quantised(quantize.output[0], quantize)
+        real = self._real(value)
+        if self._float:
+            return real
+        if value != SCORE or node.op_type != "Gemm":
+            raise _in_float(f"node {node.name}", f"what {node.name} computes is not quantised")
+        return Tensor(value, real.length, real.channels, 1.0, 0, "int32")
+
+    def _operation(self, node: onnx.NodeProto, source: Tensor, output: Tensor, ends: tuple[float, float]) -> Op:
         if node.op_type == "GlobalAveragePool":
             factor = pool_multiplier(source.scale, output.scale, source.length)
-            return GlobalAveragePool(node.name, source, output, factor, **ends)
-        weight, scale = self._weight(node)
-        bias = self._bias(node, len(weight))
-        multiplier = requantize_multiplier(source.scale, scale, output.scale)
+            return GlobalAveragePool(node.name, source, output, factor, *ends)
+        weight, bias, multiplier = self._float_weights(node) if self._float else self._weights(node, source, output)
         if node.op_type == "Gemm":
-            return Dense(node.name, source, output, weight, bias, multiplier, **ends)
+            return Dense(node.name, source, output, weight, bias, multiplier, *ends)
         values: dict[str, Any] = attributes(node)
         left, right = values.get("pads", [0, 0])
-        geometry = {"stride": values.get("strides", [1])[0], "pad_left": left, "pad_right": right}
-        groups = values.get("group", 1)
-        return Conv1d(node.name, source, output, weight, bias, multiplier, **geometry, groups=groups, **ends)
+        stride, groups = values.get("strides", [1])[0], values.get("group", 1)
+        return Conv1d(node.name, source, output, weight, bias, multiplier, stride, left, right, groups, *ends)
 
-    def _weight(self, node: onnx.NodeProto) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    def _float_weights(self, node: onnx.NodeProto) -> tuple[NDArray[np.float32], ...]:
+        weight = self._view.constants[node.input[1]]
+        bias = self._view.constants[node.input[2]] if len(node.input) > 2 else np.zeros(len(weight), dtype=np.float32)
+        return weight, bias, np.ones(len(weight), dtype=np.float32)
+
+    def _weights(self, node: onnx.NodeProto, source: Tensor, output: Tensor) -> tuple[NDArray[Any], ...]:
         codes, scale = self._dequantised(node, 1)
         per_channel = np.broadcast_to(scale.astype(np.float32).reshape(-1), (len(codes),))
-        return codes, np.ascontiguousarray(per_channel)
+        multiplier = requantize_multiplier(source.scale, np.ascontiguousarray(per_channel), output.scale)
+        return codes, self._bias(node, len(codes)), multiplier
 
     def _bias(self, node: onnx.NodeProto, channels: int) -> NDArray[np.int32]:
         """The bias in accumulator units; its scale must be the accumulator's, else the sum would mix units."""
@@ -154,18 +193,39 @@ class _Lowering:
             raise _in_float(f"node {node.name}", "a weight or bias of the layer was left in float")
         return self._view.constants[producer.input[0]], self._view.constants[producer.input[1]]
 
-    def _tensor(self, code: str, node: onnx.NodeProto) -> Tensor:
-        """Describe an int8 value by the QuantizeLinear or DequantizeLinear next to it."""
-        shape = self._view.shapes[code]  # [1, C, L] or [1, C]
+    def _dequantises_constant(self, node: onnx.NodeProto) -> bool:
+        return node.op_type == "DequantizeLinear" and node.input[0] in self._view.constants
+
+    def _reader(self, value: str, op_type: str) -> onnx.NodeProto | None:
+        return next((node for node in self._view.consumers.get(value, []) if node.op_type == op_type), None)
+
+    def _quantised(self, code: str, node: onnx.NodeProto) -> Tensor:
+        """Describe codes by the QuantizeLinear or DequantizeLinear next to them."""
         scale, zero_point = (self._view.constants[name] for name in node.input[1:3])
-        length = shape[2] if len(shape) == 3 else 1
-        return Tensor(code, length, shape[1], float(scale.reshape(())), int(zero_point.reshape(())))
+        dtype: Dtype = "int16" if zero_point.dtype == np.int16 else "int8"
+        return Tensor(code, *self._shape(code), float(scale.reshape(())), int(zero_point.reshape(())), dtype)
+
+    def _real(self, value: str) -> Tensor:
+        return Tensor(value, *self._shape(value), 1.0, 0, "float32")
+
+    def _shape(self, value: str) -> tuple[int, int]:
+        """Return length and channels of a value of shape [1, C, L] or [1, C]."""
+        shape = self._view.shapes[value]
+        return shape[2] if len(shape) == 3 else 1, shape[1]
+
+
+def _activation_range(output: Tensor, *, relu: bool) -> tuple[float, float]:
+    """Return the least and the greatest value that an operation writes; a ReLU raises the least to real zero."""
+    if output.dtype == "float32":
+        return 0.0 if relu else -np.inf, np.inf
+    limits = np.iinfo(output.dtype)
+    return output.zero_point if relu else int(limits.min), int(limits.max)
 
 
 def _in_float(where: str, found: str) -> OperatorError:
     return OperatorError(
         found=found,
         where=where,
-        expected="a network in which every layer reads and writes int8 codes",
+        expected="a float network, or one in which every layer reads and writes codes of one type",
         remedy="Quantise the network with ptq or qat, and export it with export_onnx",
     )

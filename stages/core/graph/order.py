@@ -18,11 +18,11 @@ def order_key(values: NDArray[np.float32]) -> NDArray[np.int32]:
     values : ndarray of float32
         Not NaN.
     """
-    bits = np.ascontiguousarray(values, dtype=np.float32).view(np.int32)
+    bits = np.asarray(values, dtype=np.float32).view(np.int32)
     return bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
 
 
 def from_order_key(keys: NDArray[np.int32]) -> NDArray[np.float32]:
     """Invert `order_key`, which is its own inverse on the bits."""
-    bits = np.ascontiguousarray(keys, dtype=np.int32)
+    bits = np.asarray(keys, dtype=np.int32)
     return (bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))).view(np.float32)

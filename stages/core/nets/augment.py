@@ -5,18 +5,22 @@ A window depends on (seed, epoch, row) alone, whatever the batches are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stages.core.artifacts import read_json
 from stages.core.dsp.contract import Preprocess, preprocess
 from stages.core.nets.examples import Examples
+from stages.core.recordings.dataset import session_files
 from stages.core.recordings.session import SessionFile
-from stages.core.recordings.windows import label_windows
+from stages.core.recordings.windows import label_windows, read_windows
 from stages.core.schema.augment import Augment
 from stages.core.schema.labels import Labels
 from stages.core.schema.window import Window
@@ -76,6 +80,35 @@ class AugmentedExamples(Examples):
     def _varied(self, row: int, epoch: int) -> NDArray[np.int16]:
         rng = np.random.Generator(np.random.PCG64(derive_seed(self.seed, "augment", epoch, row)))
         return vary(self.context, row, self.contract.window, self.settings, rng)
+
+
+@contextmanager
+def varied(
+    train: Examples, settings: Augment | None, labels: Labels, seed: int, *, capture: Path, split: Path, features: Path
+) -> Iterator[Examples]:
+    """Give the training windows as the settings vary them; their counts are on disk meanwhile.
+
+    Parameters
+    ----------
+    train : Examples
+    settings : Augment or None
+        None gives the windows as they are.
+    labels : Labels
+    seed : int
+    capture, split, features : Path
+        Output folders of those stages.
+    """
+    if settings is None:
+        yield train
+        return
+    contract = Preprocess.from_json(read_json(features / "contract.json"))
+    index = read_windows(split / "windows.parquet")
+    windows = index[index["part"] == "train"]
+    with TemporaryDirectory() as folder:
+        counts = Path(folder) / "counts.npy"
+        context = read_context(windows, session_files(capture), contract.window, settings, labels, counts)
+        fields = (train.codes, train.labels, train.outputs, contract, context, settings, seed)
+        yield AugmentedExamples(*fields, origins=train.origins)
 
 
 def vary(context: Context, row: int, length: int, settings: Augment, rng: np.random.Generator) -> NDArray[np.int16]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.core.artifacts import read_json
 from stages.core.errors import ArtifactError
+from stages.core.events import Origins
 from stages.core.recordings.windows import part_rows, read_windows
 
 
@@ -24,11 +27,14 @@ class Examples:
         Class, in order of severity; 0 is normal.
     outputs : int
         Classes above the first.
+    origins : Origins or None
+        Sessions, groups and times of the windows; None where they come from nowhere.
     """
 
     codes: NDArray[np.int8]
     labels: NDArray[np.int8]
     outputs: int
+    origins: Origins | None = field(default=None, kw_only=True)
 
     def inputs(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.int8]:
         """Return the codes of some rows as training reads them in an epoch, shape (rows, channels, length)."""
@@ -43,6 +49,18 @@ class Examples:
         classification", ECML 2001.
         """
         return (self.labels[:, np.newaxis] > np.arange(self.outputs)).astype(np.int8)
+
+    @property
+    def units(self) -> NDArray[Any]:
+        """Name of the independent unit of each window, as `Origins.units` has it, shape (windows,)."""
+        if self.origins is None:
+            raise ValueError("these windows have no origins")
+        return self.origins.units(self.labels)[1]
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds between two decisions; NaN where the windows have no origins."""
+        return float("nan") if self.origins is None else self.origins.hop_s
 
     @property
     def planes(self) -> NDArray[np.int8]:
@@ -70,7 +88,13 @@ def load_examples(split: Path, features: Path, outputs: int, *parts: str) -> lis
     windows = read_windows(split / "windows.parquet")
     codes = _read_codes(features / "codes.npy", len(windows))
     labels = windows["label"].to_numpy(dtype=np.int8)
-    return [Examples(codes[rows], labels[rows], outputs) for rows in (part_rows(windows, part) for part in parts)]
+    contract = read_json(features / "contract.json")
+    examples = []
+    for rows in (part_rows(windows, part) for part in parts):
+        session, group, start = (windows[name].to_numpy()[rows] for name in ("session_id", "group_id", "start"))
+        origins = Origins(session, group, start, contract["hop"], contract["sample_rate_hz"])
+        examples.append(Examples(codes[rows], labels[rows], outputs, origins=origins))
+    return examples
 
 
 def _read_codes(path: Path, n_windows: int) -> NDArray[np.int8]:

@@ -8,36 +8,29 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stages.core.dsp.contract import INPUT_SCALE
 from stages.core.errors import TrainingError
 from stages.core.nets.examples import Examples
 from stages.core.nets.inference import dequantise, float_scores
-from stages.core.schema.train import Train
+from stages.core.nets.losses import LossFunction, loss_function
+from stages.core.nets.sampling import epoch_rows
+from stages.core.schema.train import Sampling, Train
 
 
 def batches(
-    examples: Examples, batch_size: int, generator: torch.Generator, epoch: int
+    examples: Examples, batch_size: int, generator: torch.Generator, epoch: int, sampling: Sampling = "shuffled"
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield shuffled batches of inputs and float targets; rows are read in file order within a batch."""
-    order = torch.randperm(len(examples.labels), generator=generator).numpy()
+    """Yield batches of inputs and float targets in random order; rows are read in file order within a batch.
+
+    A single window left over is left out: with one frame it would have no batch statistics.
+    """
+    order = epoch_rows(examples, sampling, generator)
     targets = examples.targets
-    for start in range(0, len(order), batch_size):
+    for start in range(0, len(order) - (len(order) % batch_size == 1), batch_size):
         rows = np.sort(order[start : start + batch_size])
         yield dequantise(examples.inputs(rows, epoch), INPUT_SCALE), torch.from_numpy(targets[rows].astype(np.float32))
-
-
-def weighted_loss(targets: NDArray[np.int8]) -> nn.BCEWithLogitsLoss:
-    """Return binary cross-entropy in which both answers to each output's question weigh the same.
-
-    Parameters
-    ----------
-    targets : ndarray of int8, shape (windows, outputs)
-    """
-    positive = targets.sum(axis=0).astype(np.float64)
-    return nn.BCEWithLogitsLoss(pos_weight=torch.tensor((len(targets) - positive) / positive, dtype=torch.float32))
 
 
 @dataclass(frozen=True)
@@ -76,13 +69,16 @@ def fit(
     TrainingError
         If the loss diverges.
     """
-    loss_of = weighted_loss(train.targets)
+    # Every epoch draws the same number of each class, so any draw tells the weights.
+    drawn = epoch_rows(train, settings.sampling, torch.Generator())
+    loss_of = loss_function(settings.loss, train.targets[drawn])
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs)
     best_loss, best_epoch = float("inf"), 0
     best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     for epoch in range(1, settings.epochs + 1):
-        train_loss = _train_epoch(model, batches(train, settings.batch_size, generator, epoch), loss_of, optimizer)
+        data = batches(train, settings.batch_size, generator, epoch, settings.sampling)
+        train_loss = _train_epoch(model, data, loss_of, optimizer)
         schedule.step()
         val_logits = torch.from_numpy(float_scores(model.eval(), val.planes, INPUT_SCALE))
         val_loss = float(loss_of(val_logits, torch.from_numpy(val.targets.astype(np.float32))))
@@ -105,7 +101,7 @@ def fit(
 def _train_epoch(
     model: nn.Module,
     data: Iterator[tuple[Tensor, Tensor]],
-    loss_of: Callable[[Tensor, Tensor], Tensor],
+    loss_of: LossFunction,
     optimizer: torch.optim.Optimizer,
 ) -> float:
     """Run one pass and return the mean loss of its batches."""

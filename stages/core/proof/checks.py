@@ -84,7 +84,8 @@ def prove(
     Returns
     -------
     dict
-        ``holds``, and ``checks``: one entry each with its name, the number of things compared and what crosses.
+        ``holds``, and ``checks``: one entry each with its name, the number of things compared and what crosses. There
+        is no search for near-duplicates among windows of one sample, which have no course in time to compare.
     """
     checks = [_unit_crosses(windows, unit) for unit in promise.units]
     if UNSEEN in set(windows["part"]):
@@ -93,12 +94,14 @@ def prove(
     checks.append(_ranges_cross(windows, length, promise, lengths))
     parts = [part for part in (*PARTS, UNSEEN) if part in set(windows["part"])]
     items = [_Item(files[str(name)], *_uses(rows, parts)) for name, rows in windows.groupby("session_id")]
-    seen = list(map_sessions(partial(_examine, length=length, landmarks=duplicates.landmarks), items, compute))
+    landmarks = duplicates.landmarks if length > 1 else 0
+    seen = list(map_sessions(partial(_examine, length=length, landmarks=landmarks), items, compute))
     rows = np.concatenate([rows.to_numpy() for rows in windows.groupby("session_id").groups.values()])
     keys = pd.Series(np.concatenate([one.keys for one in seen]), index=rows)
     checks.append(_copies_cross(windows, keys))
-    library = Library.collect(list(lengths), list(lengths.values()), [one.landmarks for one in seen])
-    checks.append(check_duplicates(library, parts, duplicates, partial(_read, files)))
+    if landmarks:
+        library = Library.collect(list(lengths), list(lengths.values()), [one.landmarks for one in seen])
+        checks.append(check_duplicates(library, parts, duplicates, partial(_read, files)))
     return {"holds": not any(check["crossing"] for check in checks), "checks": checks}
 
 
@@ -160,6 +163,8 @@ def _examine(item: _Item, length: int, landmarks: int) -> _Examined:
     keys = np.zeros(len(item.starts), dtype=np.uint64)
     for positions, counts in item.file.window_blocks(item.starts, length):
         keys[positions] = [_key(window) for window in counts]
+    if not landmarks:
+        return _Examined(keys, Landmarks.none())
     stretches = [
         Stretch(int(part), int(start), int(stop))
         for part in np.unique(item.parts)
@@ -175,8 +180,11 @@ def _merge(starts: NDArray[np.int64], length: int) -> NDArray[np.int64]:
 
 
 def _key(window: NDArray) -> int:
-    """Hash a window's samples less the first, so that an offset copy is a copy too; 0 if it never varies."""
-    moved = window.astype(np.int64) - window[0]
+    """Hash a window's samples less the first, so that an offset copy is a copy too; 0 if it never varies.
+
+    A window of one sample is hashed as it is.
+    """
+    moved = window.astype(np.int64) - (window[0] if len(window) > 1 else 0)
     if not moved.any():
         return 0
     return int.from_bytes(hashlib.blake2b(moved.tobytes(), digest_size=8).digest(), "little")

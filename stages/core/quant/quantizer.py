@@ -1,15 +1,14 @@
-"""Which tensors become int8 and how: exactly what the device kernels compute, in terms of PT2E annotations."""
+"""Which tensors become integers and how: exactly what the device kernels compute, in terms of PT2E annotations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch.fx import GraphModule, Node
 from torchao.quantization.pt2e import (
     FakeQuantize,
-    FusedMovingAvgObsFakeQuantize,
     MinMaxObserver,
     MovingAverageMinMaxObserver,
     MovingAveragePerChannelMinMaxObserver,
@@ -23,13 +22,14 @@ from torchao.quantization.pt2e.quantizer import (
 )
 
 from stages.core.errors import ConfigError, OperatorError
-from stages.core.quant.observers import CALIBRATION_OBSERVERS, TRAINING_OBSERVERS
+from stages.core.quant.observers import OBSERVERS, observer_arguments
 
 ANNOTATION = "quantization_annotation"
 
-#: The smallest weight scale. A channel that training switched off would otherwise get a scale so small that
-#: its bias, in units of ``s_x * s_w[c]``, leaves int32.
-SMALLEST_WEIGHT_SCALE = 2.0**-20
+#: The smallest weight scale, by type of the activations. A channel that training switched off would otherwise get a
+#: scale so small that its bias, in units of ``s_x * s_w[c]``, leaves int32. With these, a bias of 16 and of 4 times the
+#: largest input still fits.
+SMALLEST_WEIGHT_SCALE = {"int8": 2.0**-20, "int16": 2.0**-14}
 
 aten = torch.ops.aten
 CONVOLUTIONS = (aten.conv1d.default, aten.conv1d.padding)
@@ -50,16 +50,24 @@ class QuantOptions:
     input_scale : float
         Scale of the int8 input codes (zero point 0), from the preprocess contract.
     observer : str
-        How activation ranges are found: ``minmax`` (all that was seen, tail included), ``histogram`` (the range of
-        least squared error; calibration only) or ``moving_average`` (follows slowly from the first batch, so it clips
-        rare extremes, and where training starts far from its end it clips the rest as well).
+        How activation ranges are found, see `stages.core.quant.observers`.
     per_channel : bool
         One weight scale per output channel, or one per tensor.
+    activation : {"int8", "int16"}
+        Type of the tensors between the layers. An int16 tensor is symmetric: its zero point is 0. Input codes are int8
+        in either case.
+    score : {"int8", "int32"}
+        The score is quantised as any other tensor, or the last layer's accumulator is kept whole.
+    percentile_share : float
+        Share of the values within a range of the percentile observer.
     """
 
     input_scale: float
     observer: str = "minmax"
     per_channel: bool = True
+    activation: Literal["int8", "int16"] = "int8"
+    score: Literal["int8", "int32"] = "int8"
+    percentile_share: float = 0.9999
 
 
 class DeviceQuantizer(Quantizer):
@@ -74,7 +82,7 @@ class DeviceQuantizer(Quantizer):
     Raises
     ------
     ConfigError
-        If the input scale is not positive, or the observer is unknown or not available in training.
+        If the input scale is not positive, or the observer is unknown.
     """
 
     def __init__(self, options: QuantOptions, *, training: bool) -> None:
@@ -86,27 +94,33 @@ class DeviceQuantizer(Quantizer):
                 expected="a positive number of units per code",
                 remedy="Take it from the preprocess contract",
             )
-        observers = TRAINING_OBSERVERS if training else CALIBRATION_OBSERVERS
-        if options.observer not in observers:
-            kind = "quantisation-aware training" if training else "calibration"
+        if options.observer not in OBSERVERS:
             raise ConfigError(
-                found=f"the activation observer '{options.observer}' is not available in {kind}",
+                found=f"there is no activation observer '{options.observer}'",
                 where="quantizer",
-                expected=f"one of {', '.join(sorted(observers))}",
+                expected=f"one of {', '.join(OBSERVERS)}",
                 remedy="Choose another observer in conf/quantize",
             )
         self._input = _input_spec(options.input_scale)
-        self._activation = _activation_spec(observers[options.observer], training=training)
-        self._weight = _weight_spec(per_channel=options.per_channel, training=training)
+        self._activation = _activation_spec(options, training=training)
+        self._whole_score = options.score == "int32"
+        self._weight = _weight_spec(options, training=training)
 
     def annotate(self, model: GraphModule) -> GraphModule:
-        """Mark each tensor of the graph that the device holds as int8."""
+        """Mark each tensor of the graph that the device holds as codes.
+
+        Raises
+        ------
+        OperatorError
+            If the accumulator of the last layer is to be the score, and the last layer is not Linear.
+        """
+        whole = _last_layer(model) if self._whole_score else None
         for node in model.graph.nodes:
             if node.target in CONVOLUTIONS:
                 self._annotate_convolution(node)
             elif node.target in ENDINGS:
                 weights = {node.args[1]: self._weight} if node.target == aten.linear.default else {}
-                node.meta[ANNOTATION] = self._annotation(node, weights, output=True)
+                node.meta[ANNOTATION] = self._annotation(node, weights, output=node is not whole)
         return model
 
     def validate(self, model: GraphModule) -> None:
@@ -130,7 +144,7 @@ class DeviceQuantizer(Quantizer):
         """The scale belongs to what leaves the kernel: the output after batch norm and ReLU, where there are any."""
         last = conv
         for kinds in (NORMS, RELUS):
-            user = _only_user(last)
+            user = only_user(last)
             if user is not None and user.target in kinds:
                 last = user
                 last.meta[ANNOTATION] = QuantizationAnnotation(_annotated=True)
@@ -154,29 +168,35 @@ def _input_spec(scale: float) -> FixedQParamsQuantizationSpec:
     )
 
 
-def _activation_spec(observer: Any, *, training: bool) -> QuantizationSpec:
-    constructor = observer
-    if training:
-        fused = observer is MovingAverageMinMaxObserver
-        constructor = (FusedMovingAvgObsFakeQuantize if fused else FakeQuantize).with_args(observer=observer)
+def _activation_spec(options: QuantOptions, *, training: bool) -> QuantizationSpec:
+    observer, arguments = OBSERVERS[options.observer], observer_arguments(options.observer, options.percentile_share)
+    constructor = (
+        FakeQuantize.with_args(observer=observer, **arguments) if training else observer.with_args(**arguments)
+    )
+    dtype, qscheme = {
+        "int8": (torch.int8, torch.per_tensor_affine),
+        "int16": (torch.int16, torch.per_tensor_symmetric),
+    }[options.activation]
+    limits = torch.iinfo(dtype)
     return QuantizationSpec(
-        dtype=torch.int8,
+        dtype=dtype,
         observer_or_fake_quant_ctr=constructor,
-        quant_min=-128,
-        quant_max=127,
-        qscheme=torch.per_tensor_affine,
+        quant_min=limits.min,
+        quant_max=limits.max,
+        qscheme=qscheme,
     )
 
 
-def _weight_spec(*, per_channel: bool, training: bool) -> QuantizationSpec:
+def _weight_spec(options: QuantOptions, *, training: bool) -> QuantizationSpec:
     constructor: Any
+    per_channel, smallest = options.per_channel, SMALLEST_WEIGHT_SCALE[options.activation]
     if training:
         # averaging_constant 1 follows the weights as they are now, not as they were some steps ago.
         observer = MovingAveragePerChannelMinMaxObserver if per_channel else MovingAverageMinMaxObserver
-        constructor = FakeQuantize.with_args(observer=observer, eps=SMALLEST_WEIGHT_SCALE, averaging_constant=1.0)
+        constructor = FakeQuantize.with_args(observer=observer, eps=smallest, averaging_constant=1.0)
     else:
         observer = PerChannelMinMaxObserver if per_channel else MinMaxObserver
-        constructor = observer.with_args(eps=SMALLEST_WEIGHT_SCALE)
+        constructor = observer.with_args(eps=smallest)
     return QuantizationSpec(
         dtype=torch.int8,
         observer_or_fake_quant_ctr=constructor,
@@ -187,7 +207,21 @@ def _weight_spec(*, per_channel: bool, training: bool) -> QuantizationSpec:
     )
 
 
-def _only_user(node: Node) -> Node | None:
+def _last_layer(model: GraphModule) -> Node:
+    last: Any = model.graph.output_node().args[0]
+    last = last[0] if isinstance(last, (tuple, list)) else last
+    if last.target != aten.linear.default:
+        raise OperatorError(
+            found=f"the network ends in {last.target}",
+            where=f"node {last.name}",
+            expected="Linear as the last layer, whose int32 accumulator is to be the score",
+            remedy="End the network in nn.Linear, or choose score: int8 in conf/quantize",
+        )
+    return last
+
+
+def only_user(node: Node) -> Node | None:
+    """Return the node that alone reads a node's value, if there is one."""
     return next(iter(node.users)) if len(node.users) == 1 else None
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.core.recordings.session import SessionFile
+from stages.core.recordings.session import Counts, SessionFile
 
 #: Samples of all channels that a batch holds at most, unless a single window is longer.
 _BATCH_SAMPLES = 2**20
@@ -64,16 +64,16 @@ def batches(windows: pd.DataFrame, paths: Mapping[str, Path], samples_per_window
     return result
 
 
-def read_batch(batch: Batch, length: int) -> NDArray[np.int16]:
+def read_batch(batch: Batch, length: int) -> Counts:
     """Read the samples of a batch, shape (windows, length, channels)."""
     file = SessionFile(batch.path)
-    windows = np.empty((len(batch.starts), length, len(file.meta.channels)), dtype=np.int16)
+    windows = np.empty((len(batch.starts), length, len(file.meta.channels)), dtype=file.meta.dtype)
     for positions, counts in file.window_blocks(batch.starts, length):
         windows[positions] = counts
     return windows
 
 
-def read_counts(windows: pd.DataFrame, files: Mapping[str, SessionFile], length: int) -> NDArray[np.int16]:
+def read_counts(windows: pd.DataFrame, files: Mapping[str, SessionFile], length: int) -> Counts:
     """Read the samples of windows into memory.
 
     Parameters
@@ -85,11 +85,12 @@ def read_counts(windows: pd.DataFrame, files: Mapping[str, SessionFile], length:
 
     Returns
     -------
-    ndarray of int16, shape (windows, length, channels)
+    ndarray of int16 or int32, shape (windows, length, channels)
         In the order of the rows.
     """
-    channels = len(files[str(windows["session_id"].iloc[0])].meta.channels)
-    counts = np.empty((len(windows), length, channels), dtype=np.int16)
+    meta = files[str(windows["session_id"].iloc[0])].meta
+    channels = len(meta.channels)
+    counts = np.empty((len(windows), length, channels), dtype=meta.dtype)
     paths = {name: file.path for name, file in files.items()}
     for batch in batches(windows, paths, length * channels):
         counts[batch.rows] = read_batch(batch, length)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.errors import RecordingError
-from stages.core.recordings.session import Gap, SessionMeta, full_scale_counts
+from stages.core.recordings.session import Counts, Gap, SessionMeta, count_limits
 
 #: A step of the time stamps above this many sample intervals is a gap.
 _GAP_INTERVALS = 1.5
@@ -30,9 +30,9 @@ class Repeats:
     def __init__(self, n_channels: int) -> None:
         self.repeated = self.compared = self.longest_run = 0
         self._runs = [0] * n_channels
-        self._last: NDArray[np.int16] | None = None
+        self._last: Counts | None = None
 
-    def add(self, counts: NDArray[np.int16], follows: bool) -> None:
+    def add(self, counts: Counts, follows: bool) -> None:
         """Add samples, shape (samples, channels); `follows` says that none is missing before them."""
         if not follows:
             self._runs = [0] * counts.shape[1]
@@ -160,12 +160,13 @@ class Meter:
         self._repeats = Repeats(len(meta.channels))
         self._clock = Clock(meta)
         self._rows = self._clipped = self._absent = 0
-        self._sums = np.zeros((2, len(meta.channels)), dtype=np.int64)
+        # Python's integers: the squares of int32 counts do not add up in 64 bits.
+        self._sums = np.zeros((2, len(meta.channels)), dtype=object)
         self._first_absent: str | None = None
 
     def add(
         self,
-        counts: NDArray[np.int16],
+        counts: Counts,
         absent: NDArray[np.bool_],
         missing_before: int = 0,
         time_s: NDArray[np.float64] | None = None,
@@ -174,7 +175,7 @@ class Meter:
 
         Parameters
         ----------
-        counts : ndarray of int16, shape (samples, channels)
+        counts : ndarray of int16 or int32, shape (samples, channels)
         absent : ndarray of bool, shape (samples, channels)
             Where the source had no finite value.
         missing_before : int
@@ -187,15 +188,15 @@ class Meter:
             If time goes back, or there are gaps beyond reason.
         """
         breaks = self._clock.add(len(counts), missing_before, time_s)
-        limit = full_scale_counts(self._meta)
-        self._clipped += int(((counts >= limit - 1) | (counts <= -limit)).sum())
+        low, high = (limit.astype(counts.dtype) for limit in count_limits(self._meta))
+        self._clipped += int(((counts >= high) | (counts <= low)).sum())
         if self._first_absent is None and absent.any():
             row, channel = np.argwhere(absent)[0]
             self._first_absent = f"sample {self._rows + int(row)} of channel {self._meta.channels[channel]!r}"
         self._absent += int(absent.sum())
         for start, stop in pairwise([0, *sorted(breaks - {0}), len(counts)]):
             self._repeats.add(counts[start:stop], follows=start not in breaks)
-        self._sums += [counts.sum(axis=0, dtype=np.int64), (counts.astype(np.int64) ** 2).sum(axis=0)]
+        self._sums += [counts.sum(axis=0, dtype=np.int64).astype(object), _sum_of_squares(counts)]
         self._rows += len(counts)
 
     @property
@@ -213,7 +214,7 @@ class Meter:
 
     def level(self) -> float:
         """RMS about the mean, over all channels, in the session's unit."""
-        mean, square = self._sums / max(self._rows, 1)
+        mean, square = self._sums.astype(np.float64) / max(self._rows, 1)
         return float(np.sqrt(np.mean(np.maximum(square - mean**2, 0))) / self._meta.counts_per_unit)
 
     def flags(self) -> dict[str, float]:
@@ -229,3 +230,10 @@ class Meter:
             "missing_fraction": missing / max(self._rows + missing, 1),
             "rate_error": self._clock.rate_error,
         }
+
+
+def _sum_of_squares(counts: Counts) -> NDArray[np.object_]:
+    """Sum the squares of each column exactly, shape (channels,): the upper and the lower 32 bits apart."""
+    squares = np.square(counts.astype(np.int64))
+    upper, lower = (part.sum(axis=0).astype(object) for part in (squares >> 32, squares & 0xFFFFFFFF))
+    return np.asarray((upper << 32) + lower)

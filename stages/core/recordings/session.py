@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from stages.core.artifacts import sha256_file
 from stages.core.errors import ArtifactError, RecordingError
 
-Counts = NDArray[np.int16]
+#: Of int16 or int32, shape (samples, channels) or (windows, length, channels).
+Counts = NDArray[np.signedinteger[Any]]
 
+_INT16 = np.dtype(np.int16)
 _METADATA_KEY = "tailgate.session"
 #: Part of the format: the same samples give the same bytes however a source cuts them into blocks.
 _ROW_GROUP_SAMPLES = 65_536
@@ -76,6 +78,8 @@ class SessionMeta:
         Quality measures, filled in by `stages.core.recordings.quality`.
     gaps : tuple of Gap
         Where samples are missing, in order; a window never spans one.
+    limits : tuple of (int, int)
+        Smallest and largest count of each channel; empty where full scale and gain say it of all of them.
     """
 
     session_id: str
@@ -94,13 +98,28 @@ class SessionMeta:
     notes: dict[str, str] = field(default_factory=dict)
     flags: dict[str, float] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
+    limits: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def dtype(self) -> np.dtype[np.signedinteger[Any]]:
+        """Of the counts: the narrower type that holds every channel's."""
+        low, high = count_limits(self)
+        narrow = np.iinfo(_INT16)
+        return _INT16 if low.min() >= narrow.min and high.max() <= narrow.max else np.dtype(np.int32)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the metadata as a session stores it; limits are left out where there are none."""
+        value = asdict(self)
+        return value if self.limits else {key: item for key, item in value.items() if key != "limits"}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> SessionMeta:
         """Rebuild the metadata from its JSON form."""
         spans = tuple(Span(**span) for span in value["spans"])
         gaps = tuple(Gap(**gap) for gap in value["gaps"])
-        return cls(**{**value, "channels": tuple(value["channels"]), "spans": spans, "gaps": gaps})
+        limits = tuple((low, high) for low, high in value.get("limits", ()))
+        known = {"channels": tuple(value["channels"]), "spans": spans, "gaps": gaps, "limits": limits}
+        return cls(**{**value, **known})
 
 
 def full_scale_counts(meta: SessionMeta) -> int:
@@ -108,27 +127,39 @@ def full_scale_counts(meta: SessionMeta) -> int:
     return round(meta.full_scale * meta.counts_per_unit)
 
 
-def digitise(signal: NDArray[np.float64], meta: SessionMeta) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
-    """Convert a signal to counts as the sensor's ADC would: round half to even, then saturate at full scale.
+def count_limits(meta: SessionMeta) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the smallest and the largest count of each channel, shape (channels,) each."""
+    n = full_scale_counts(meta)
+    low, high = np.array(meta.limits or [(-n, n - 1)] * len(meta.channels), dtype=np.int64).T
+    return low, high
+
+
+def channel_full_scales(meta: SessionMeta) -> list[int]:
+    """Return n for each channel, no count of which is above n or below -n."""
+    low, high = count_limits(meta)
+    return np.maximum(-low, high).tolist()
+
+
+def digitise(signal: NDArray[np.float64], meta: SessionMeta) -> tuple[Counts, NDArray[np.bool_]]:
+    """Convert a signal to counts as the sensor's ADC would: round half to even, then saturate at the limits.
 
     Parameters
     ----------
     signal : ndarray of float64, shape (samples, channels)
         In ``meta.unit``.
     meta : SessionMeta
-        Gives gain and full scale.
+        Gives gain and limits.
 
     Returns
     -------
-    counts : ndarray of int16, shape (samples, channels)
+    counts : ndarray of int16 or int32, shape (samples, channels)
         Zero where the signal has no finite value.
     absent : ndarray of bool, shape (samples, channels)
         True there.
     """
     absent = ~np.isfinite(signal)
-    limit = full_scale_counts(meta)
     scaled = np.where(absent, 0.0, signal) * meta.counts_per_unit
-    return np.clip(np.rint(scaled), -limit, limit - 1).astype(np.int16), absent
+    return np.clip(np.rint(scaled), *count_limits(meta)).astype(meta.dtype), absent
 
 
 class SessionWriter:
@@ -154,7 +185,7 @@ class SessionWriter:
         """Write what is left and the metadata."""
         if self._waiting:
             self._write(np.concatenate(self._waiting))
-        self._file.add_key_value_metadata({_METADATA_KEY: json.dumps(asdict(meta), sort_keys=True)})
+        self._file.add_key_value_metadata({_METADATA_KEY: json.dumps(meta.to_json(), sort_keys=True)})
 
     def _write(self, rows: Counts) -> None:
         columns = [pa.array(np.ascontiguousarray(column)) for column in rows.T]
@@ -163,20 +194,22 @@ class SessionWriter:
 
 
 @contextmanager
-def session_writer(path: Path, channels: tuple[str, ...]) -> Iterator[SessionWriter]:
+def session_writer(path: Path, channels: tuple[str, ...], dtype: np.dtype[Any] = _INT16) -> Iterator[SessionWriter]:
     """Open a session file for writing; the same counts and metadata give the same bytes.
 
     Parameters
     ----------
     path : Path
     channels : tuple of str
+    dtype : dtype
+        `SessionMeta.dtype`.
 
     Yields
     ------
     SessionWriter
         To be closed with the metadata, or the file is not a session.
     """
-    schema = pa.schema([pa.field(name, pa.int16(), nullable=False) for name in channels])
+    schema = pa.schema([pa.field(name, pa.from_numpy_dtype(dtype), nullable=False) for name in channels])
     with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=False) as file:
         yield SessionWriter(file, schema)
 
@@ -188,9 +221,10 @@ def write_session(path: Path, meta: SessionMeta, counts: Counts) -> None:
     ----------
     path : Path
     meta : SessionMeta
-    counts : ndarray of int16, shape (samples, channels)
+    counts : ndarray of int16 or int32, shape (samples, channels)
+        Of ``meta.dtype``.
     """
-    with session_writer(path, meta.channels) as writer:
+    with session_writer(path, meta.channels, meta.dtype) as writer:
         writer.add(counts)
         writer.close(meta)
 
@@ -226,7 +260,7 @@ class SessionFile:
 
     def counts(self) -> Counts:
         """Read the whole session, shape (samples, channels)."""
-        empty = np.zeros((0, len(self.meta.channels)), dtype=np.int16)
+        empty = np.zeros((0, len(self.meta.channels)), dtype=self.meta.dtype)
         return np.concatenate([empty, *self.blocks()])
 
     def blocks(self, first: int = 0) -> Iterator[Counts]:
@@ -249,7 +283,7 @@ class SessionFile:
         ------
         positions : ndarray of int64, shape (some windows,)
             Where in `starts` these windows stand; every position comes once.
-        counts : ndarray of int16, shape (some windows, length, channels)
+        counts : ndarray of int16 or int32, shape (some windows, length, channels)
 
         Raises
         ------
@@ -261,7 +295,7 @@ class SessionFile:
         first_group = int(starts.min(initial=self.n_samples)) // _ROW_GROUP_SAMPLES
         offset = first_group * _ROW_GROUP_SAMPLES
         per_batch = max(1, _BATCH_VALUES // (length * len(self.meta.channels)))
-        rows = np.zeros((0, len(self.meta.channels)), dtype=np.int16)
+        rows: Counts = np.zeros((0, len(self.meta.channels)), dtype=self.meta.dtype)
         for block in self.blocks(first_group) if len(starts) else ():
             rows = np.concatenate([rows, block])
             ready = int(np.searchsorted(ascending, offset + len(rows) - length, side="right"))

@@ -24,7 +24,7 @@ def open_source(config: Capture, seed: int, classes: tuple[str, ...], root: Path
     classes : tuple of str
         ``labels.classes``; a source labels its spans with these, or ``uncertain``.
     root : Path or None
-        Folder of the sets of the package `bearing-datasets`, for where the section names none.
+        Folder of data sets, for a section that reads from there and names none.
 
     Raises
     ------
@@ -58,5 +58,5 @@ def open_source(config: Capture, seed: int, classes: tuple[str, ...], root: Path
         case Table():
             from stages.core.recordings.table import TableSessions
 
-            return TableSessions(config, classes)
+            return TableSessions(config, classes, root)
     raise NotImplementedError(type(config).__name__)

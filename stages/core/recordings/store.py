@@ -82,7 +82,7 @@ def store(recording: Recording, classes: tuple[str, ...], out: Path) -> Stored:
     """Store one recording; see `store_session`."""
     meter = Meter(recording.meta)
     path = Path(FOLDER) / f"{recording.meta.session_id}.parquet"
-    with session_writer(out / path, recording.meta.channels) as writer:
+    with session_writer(out / path, recording.meta.channels, recording.meta.dtype) as writer:
         for block in _portions(recording):
             counts, absent = digitise(block.signal, recording.meta)
             meter.add(counts, absent, block.missing_before, block.time_s)

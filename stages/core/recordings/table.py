@@ -1,7 +1,9 @@
 """Recordings from tables: one row per sample, each column a sensor with a range of its own.
 
 A value ``x`` of a column that ranges from ``low`` to ``high`` becomes the share ``2 * (x - low) / (high - low) - 1``,
-so that every column fills the range of the counts, whatever its unit.
+so that every column fills the range of the counts, whatever its unit. A column with a resolution keeps the counts of
+its own sensor instead, ``x / resolution``: where most values lie close together in a wide range, a share of it in 16
+bits would merge them. If a publisher normalised the values, that is undone first.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from stages.core.errors import RecordingError
 from stages.core.recordings.formats import csv_file
@@ -24,7 +27,7 @@ from stages.core.recordings.formats.layout import Wanted, column_values, positio
 from stages.core.recordings.session import SessionMeta, Span
 from stages.core.recordings.source import Block, Recording
 from stages.core.schema.labels import UNCERTAIN
-from stages.core.schema.table import Table
+from stages.core.schema.table import SensorColumn, Table
 
 
 @dataclass(frozen=True)
@@ -46,17 +49,19 @@ class TableSessions:
     config : Table
     classes : tuple of str
         ``labels.classes``.
+    root : Path or None
+        Folder of data sets, for a section that is relative to it.
 
     Raises
     ------
     RecordingError
-        If no file fits the pattern, a file cannot be read or lacks a column, or the rows of a session are not
-        consecutive.
+        If there is no folder of data sets, no file fits the pattern, a file cannot be read or lacks a column, or the
+        rows of a session are not consecutive.
     """
 
     live = False
 
-    def __init__(self, config: Table, classes: tuple[str, ...]) -> None:
+    def __init__(self, config: Table, classes: tuple[str, ...], root: Path | None = None) -> None:
         self._config = config
         unknown = sorted(set(config.label.classes.values()) - {*classes, UNCERTAIN})
         if unknown:
@@ -66,7 +71,7 @@ class TableSessions:
                 expected=f"one of {', '.join((*classes, UNCERTAIN))}",
                 remedy="Correct it, or labels.classes",
             )
-        folder = Path(config.folder).absolute()
+        folder = _folder(config, root).absolute()
         paths = sorted(path for path in folder.glob(config.pattern) if path.is_file() and path.name[0] != ".")
         if not paths:
             raise RecordingError(
@@ -98,10 +103,8 @@ class TableSessions:
             yield Rows(path, start, stop, _identifier("_".join((path.stem, *values))), group)
 
     def _blocks(self, rows: Rows) -> Iterator[Block]:
-        """Read a session's rows as shares of the columns' ranges."""
+        """Read a session's rows as shares of the columns' ranges, or as counts of their resolutions."""
         config, begin = self._config, 0
-        low = np.array([column.low for column in config.columns])
-        high = np.array([column.high for column in config.columns])
         for batch in batches(rows.path, dict.fromkeys(config.channels, pa.float64()), config.names):
             values = np.stack([column_values(column) for column in batch.columns], axis=1)
             values[values == config.missing_value] = np.nan
@@ -110,7 +113,7 @@ class TableSessions:
             if config.quality.nan_fraction.action == "error":
                 require_values(chosen, config.channels, partial(self._place, rows, begin + first))
             if len(chosen):
-                yield Block(2 * (chosen - low) / (high - low) - 1)
+                yield Block(_signal(chosen, config.columns))
             begin += len(values)
             if begin >= rows.stop:
                 return
@@ -136,7 +139,10 @@ class TableSessions:
 
     def _meta(self, rows: Rows) -> SessionMeta:
         config, sensor = self._config, self._config.sensor
-        ranges = {f"range of {column.name}": f"{column.low:g} .. {column.high:g}" for column in config.columns}
+        limits = config.limits
+        facts = {f"range of {column.name}": f"{column.low:g} .. {column.high:g}" for column in config.columns}
+        for column in config.columns if limits else ():
+            facts[f"resolution of {column.name}"] = f"{column.resolution:g}"
         return SessionMeta(
             session_id=rows.session_id,
             group_id=rows.group_id,
@@ -144,15 +150,44 @@ class TableSessions:
             state=config.state,
             sample_rate_hz=config.sample_rate_hz,
             channels=config.channels,
-            unit=sensor.unit,
-            full_scale=sensor.full_scale,
-            counts_per_unit=sensor.counts_per_unit,
+            unit="counts" if limits else sensor.unit,
+            full_scale=float(max(map(abs, chain(*limits)))) if limits else sensor.full_scale,
+            counts_per_unit=1.0 if limits else sensor.counts_per_unit,
             device=sensor.device,
             firmware=sensor.firmware,
             mounting=sensor.mounting,
             spans=self._spans(rows),
-            notes={"file": rows.path.name, "format": "csv", **ranges},
+            notes={"file": rows.path.name, "format": "csv", **facts},
+            limits=limits,
         )
+
+
+def _folder(config: Table, root: Path | None) -> Path:
+    if config.relative_to == "repository":
+        return Path(config.folder)
+    if root is None:
+        raise RecordingError(
+            found="capture.relative_to is datasets and the environment variable BEARING_DATASETS_ROOT is not set",
+            where=f"folder {config.folder!r}",
+            expected="the folder of data sets that holds it",
+            remedy="Set BEARING_DATASETS_ROOT, or put the tables into the repository and set capture.relative_to to "
+            "repository",
+        )
+    return root / config.folder
+
+
+def _signal(values: NDArray[np.float64], columns: tuple[SensorColumn, ...]) -> NDArray[np.float64]:
+    """Turn what is written into what the session's unit says, shape (samples, channels)."""
+    signal = np.empty_like(values)
+    for index, column in enumerate(columns):
+        value, range_ = values[:, index], column.normalised
+        if range_ is not None:
+            value = range_.low + value * (range_.high - range_.low)
+        if column.resolution is None:
+            signal[:, index] = 2 * (value - column.low) / (column.high - column.low) - 1
+        else:
+            signal[:, index] = value / column.resolution
+    return signal
 
 
 def _runs(path: Path, keys: list[str], names: tuple[str, ...] | None) -> Iterator[tuple[int, int, tuple[str, ...]]]:

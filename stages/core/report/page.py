@@ -18,9 +18,19 @@ def render(**facts: Any) -> str:
     """
     templates = environment(__package__)
     templates.filters["number"] = _number
+    templates.filters["interval"] = _interval
+    templates.globals["zip"] = zip
     return templates.get_template("report.md.j2").render(facts)
 
 
 def _number(value: float | None, form: str) -> str:
     """Format a metric; one that cannot be computed is a dash."""
     return "-" if value is None or math.isnan(value) else form % value
+
+
+def _interval(value: Any) -> str:
+    """Format an interval, as an object or as JSON has it; one that cannot be had is nothing."""
+    if value is None:
+        return ""
+    low, high = (value["low"], value["high"]) if isinstance(value, dict) else (value.low, value.high)
+    return "" if low is None or math.isnan(low) else f" ({low:.3g} .. {high:.3g})"

@@ -132,12 +132,16 @@ class RandomWindowsSplit(SplitSection):
         Of the windows of each class that are not set aside.
     honest_folds : int
         One of `honest_folds` parts of the groups is set aside; of a single group nothing can be.
+    test_sessions : tuple of str
+        Sessions that are test as a whole, where a publisher already dealt rows out; the windows of the others are then
+        train and val, in the proportion of these fractions.
     """
 
     leaky: ClassVar[bool] = True
     by: Literal["random_windows"]
     fractions: Fractions
     honest_folds: int = Field(ge=2, le=20)
+    test_sessions: tuple[str, ...]
 
 
 Split = Annotated[

@@ -9,25 +9,58 @@ from pydantic import Field, model_validator
 from stages.core.schema.base import Section
 from stages.core.schema.source import SourceSection
 
+#: Counts fit int32, and one more than the largest still does.
+_LARGEST_COUNT = 2**31 - 2
+
+
+class Normalised(Section):
+    """A publisher's normalisation: 0 is written for `low`, 1 for `high`, both in the sensor's unit."""
+
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _different(self) -> Normalised:
+        if self.low == self.high:
+            raise ValueError(f"low and high are both {self.low:g}: nothing is left of the sensor's values")
+        return self
+
 
 class SensorColumn(Section):
-    """A channel and its physical range, spread over the whole range of the counts; values beyond it clip.
+    """A channel and its physical range; values beyond it clip.
 
     Attributes
     ----------
     name : str
     low, high : float
+        The sensor's range, in its unit.
+    resolution : float or None
+        What one count stands for, in that unit; None spreads the range over the counts of ``sensor.bits``.
+    normalised : Normalised or None
+        What to undo before that; None takes values as they are written.
     """
 
     name: str
     low: float
     high: float
+    resolution: float | None = Field(default=None, gt=0)
+    normalised: Normalised | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> SensorColumn:
         if self.low >= self.high:
             raise ValueError(f"the range starts at {self.low:g}, not below its end {self.high:g}")
+        if self.resolution is not None:
+            low, high = self.limits
+            if low == high or max(-low, high) > _LARGEST_COUNT:
+                raise ValueError(f"the range is {low} .. {high} counts of {self.resolution:g}; they should fit int32")
         return self
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Smallest and largest count of a column that has a resolution."""
+        step = self.resolution or 1.0
+        return round(self.low / step), round(self.high / step)
 
 
 class LabelColumn(Section):
@@ -50,13 +83,15 @@ class Table(SourceSection):
     Attributes
     ----------
     folder : str
-        Relative to the repository.
+    relative_to : {"repository", "datasets"}
+        What the folder is relative to; ``datasets`` is the folder that the environment variable
+        ``BEARING_DATASETS_ROOT`` names.
     pattern : str
         Which files of the folder to read, in the order of their names.
     names : tuple of str or None
         Names of all columns, for files without a header line; None reads the header.
     columns : tuple of SensorColumn
-        The channels, in this order.
+        The channels, in this order; all of them with a resolution, or none.
     missing_value : float or None
         A number that stands for no value, besides the empty cell.
     label : LabelColumn
@@ -70,6 +105,7 @@ class Table(SourceSection):
 
     source: Literal["table"]
     folder: str = Field(min_length=1)
+    relative_to: Literal["repository", "datasets"]
     pattern: str = Field(pattern=r"^[^/]+$")
     names: tuple[str, ...] | None
     columns: tuple[SensorColumn, ...] = Field(min_length=1)
@@ -90,9 +126,21 @@ class Table(SourceSection):
             raise ValueError(f"column {twice!r} is a channel, and cannot be anything else too")
         if self.sensor.full_scale != 1:
             raise ValueError("sensor.full_scale must be 1: the unit of a table is the share of a column's range")
+        if len({column.resolution is None for column in self.columns}) > 1:
+            raise ValueError("columns must all have a resolution, or none")
         return self
 
     @property
     def channels(self) -> tuple[str, ...]:
         """Names of the columns."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def limits(self) -> tuple[tuple[int, int], ...]:
+        """Smallest and largest count of each column; empty if the ranges are spread over those of ``sensor.bits``."""
+        return tuple(column.limits for column in self.columns if column.resolution is not None)
+
+    @property
+    def wide(self) -> bool:
+        """Whether there are counts that int16 does not hold."""
+        return any(low < -(2**15) or high >= 2**15 for low, high in self.limits)

@@ -1,19 +1,71 @@
-"""Section `train.threshold`: the objective of a decision threshold."""
+"""Section `train.threshold`: the objectives of decision thresholds, and when a decision is withheld."""
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, model_validator
 
 from stages.core.schema.base import Section
+from stages.core.schema.labels import ClassName
 
 
-class Threshold(Section):
-    """The objective that sets a decision threshold.
+class Objective(Section):
+    """What a threshold is set to achieve on val. Only the limit of the objective that is named counts.
 
     Attributes
     ----------
-    max_fpr : float
-        The largest share of healthy val windows that may be called anomalous.
+    objective : {"fpr", "false_alarms_per_hour", "recall_at_least"}
+        The lowest threshold that holds `max_fpr` or `max_false_alarms_per_hour`, or the highest that keeps
+        `min_recall`.
+    max_fpr : float or None
+        The largest share of windows below the class that may be called it or worse.
+    max_false_alarms_per_hour : float or None
+        The same per hour of such windows, with a decision at every hop.
+    min_recall : float or None
+        The smallest share of windows of the class or a worse one that must be called so.
     """
 
-    max_fpr: float = Field(gt=0, lt=1)
+    objective: Literal["fpr", "false_alarms_per_hour", "recall_at_least"]
+    max_fpr: float | None = Field(default=None, gt=0, lt=1)
+    max_false_alarms_per_hour: float | None = Field(default=None, gt=0)
+    min_recall: float | None = Field(default=None, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _limit_is_given(self) -> Objective:
+        limit = {
+            "fpr": "max_fpr",
+            "false_alarms_per_hour": "max_false_alarms_per_hour",
+            "recall_at_least": "min_recall",
+        }[self.objective]
+        if getattr(self, limit) is None:
+            raise ValueError(f"objective {self.objective} needs {limit}")
+        return self
+
+
+class Reject(Section):
+    """When a decision is withheld rather than made.
+
+    Attributes
+    ----------
+    by : {"band", "margin"}
+        The score is too near to a threshold, or the two most probable classes are too near to each other.
+    max_error : float
+        The largest share of errors among the decisions that are made, on val.
+    """
+
+    by: Literal["band", "margin"]
+    max_error: float = Field(ge=0, lt=1)
+
+
+class Threshold(Objective):
+    """The objective of every class above the first, but for those with one of their own.
+
+    Attributes
+    ----------
+    per_class : dict of str to Objective
+    reject : Reject or None
+    """
+
+    per_class: dict[ClassName, Objective]
+    reject: Reject | None

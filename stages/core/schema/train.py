@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, model_validator
 
 from stages.core.schema.augment import Augment
 from stages.core.schema.base import Section
 from stages.core.schema.threshold import Threshold
+
+
+class Loss(Section):
+    """What training minimises.
+
+    Attributes
+    ----------
+    kind : {"weighted", "focal"}
+        Binary cross-entropy in which both answers to each output's question weigh the same; or that with less weight
+        on windows that are already told well.
+    gamma : float or None
+        Of focal: the power of a window's error that its loss is multiplied by; 0 makes it the weighted loss.
+    smoothing : float
+        Share of each target that is spread over both answers; 0 leaves targets as they are.
+    """
+
+    kind: Literal["weighted", "focal"]
+    gamma: float | None = Field(ge=0, le=10)
+    smoothing: float = Field(ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _gamma_belongs_to_focal(self) -> Loss:
+        if (self.kind == "focal") != (self.gamma is not None):
+            raise ValueError(f"the loss {self.kind} {'needs a gamma' if self.gamma is None else 'has no gamma'}")
+        return self
+
+
+#: How an epoch's windows are drawn: each once; each class equally often; within a class, each unit equally often too.
+Sampling = Literal["shuffled", "balanced", "balanced_units"]
 
 
 class Train(Section):
@@ -22,6 +53,8 @@ class Train(Section):
     lr : float
         Peak learning rate of AdamW; it falls to zero along a cosine.
     weight_decay : float
+    loss : Loss
+    sampling : {"shuffled", "balanced", "balanced_units"}
     threshold : Threshold
     augment : Augment or None
         How training windows are varied; None trains on them as they are.
@@ -32,5 +65,7 @@ class Train(Section):
     batch_size: int = Field(ge=1)
     lr: float = Field(gt=0, le=1)
     weight_decay: float = Field(ge=0)
+    loss: Loss
+    sampling: Sampling
     threshold: Threshold
     augment: Augment | None

@@ -14,12 +14,15 @@ class Validate(Section):
     ----------
     board_windows : int
         Test windows run on each emulated board: typical, near the threshold, extreme, saturating.
+    rung_windows : int
+        Test windows run on each board by every precision that does not ship, to know its price and its agreement.
     repeats : int
-        Times each of them is run to show that the board repeats itself.
+        Times the precision that ships runs each window, to show that the board repeats itself.
     timeout_s : int
         Limit for one emulator run.
     """
 
     board_windows: int = Field(ge=4)
+    rung_windows: int = Field(ge=4)
     repeats: int = Field(ge=2)
     timeout_s: int = Field(ge=1)

@@ -83,6 +83,42 @@ def test_edges_are_the_first_values_of_their_codes(offset, slope):
     assert np.all(before < codes)
 
 
+INT32 = st.integers(-(2**31), 2**31 - 1)
+
+
+@given(st.lists(INT32, min_size=1, max_size=20), INT32, st.integers(1, 2**13 - 1), st.integers(1, 46))
+def test_program_of_int32_counts_equals_unbounded_integers(counts, offset, multiplier, shift):
+    spec = replace(contract("none", 1, Affine(offset, multiplier, shift)), sample_type="int32")
+    windows = np.array(counts, dtype=np.int32)[:, None, None]
+    exact = [((count - offset) * multiplier + 2 ** (shift - 1)) // 2**shift for count in counts]
+    assert preprocess(spec, windows).ravel().tolist() == [min(max(code, -128), 127) for code in exact]
+
+
+@given(st.lists(INT32, min_size=1, max_size=20), st.lists(INT32, min_size=255, max_size=255))
+def test_table_of_int32_counts_counts_breakpoints(counts, breakpoints):
+    spec = replace(contract("none", 1, Table(tuple(sorted(breakpoints)))), sample_type="int32")
+    windows = np.array(counts, dtype=np.int32)[:, None, None]
+    expected = [sum(point <= count for point in breakpoints) - 128 for count in counts]
+    assert preprocess(spec, windows).ravel().tolist() == expected
+
+
+@given(st.floats(1e-9, 100), INT32)
+def test_slope_for_int32_counts_keeps_12_bits(slope, offset):
+    program = Affine.from_real(offset, slope, 2**31)
+    assert program.multiplier / 2**program.shift == pytest.approx(slope, rel=2**-12)
+    assert 1 <= program.shift <= 46
+    assert program.multiplier < 2**13
+
+
+def test_contract_names_its_sample_type_only_if_it_is_not_int16():
+    narrow = contract("none", 1, Affine(0, 1, 1))
+    wide = replace(narrow, sample_type="int32")
+    assert "sample_type" not in narrow.to_json()
+    assert wide.to_json()["sample_type"] == "int32"
+    assert Preprocess.from_json(wide.to_json()) == wide
+    assert wide.to_json()["preprocess_id"] != narrow.to_json()["preprocess_id"]
+
+
 def test_halves_round_towards_plus_infinity():
     spec = contract("none", 4, Affine(offset=0, multiplier=1, shift=1))
     codes = preprocess(spec, np.array([[[1], [-1], [3], [-3]]], dtype=np.int16))

@@ -51,7 +51,30 @@ def test_histograms_of_parts_add_up_to_that_of_the_whole_in_any_order():
         for index in order:
             total = total + parts[index]
         assert (total.low, total.total, total.high) == (whole.low, 1000, whole.high)
+        np.testing.assert_array_equal(total.values, whole.values)
         np.testing.assert_array_equal(total.counts, whole.counts)
+
+
+def test_histogram_of_widely_spread_values_equals_numpys_and_adds_up():
+    rng = np.random.default_rng(3)
+    values = rng.choice(rng.integers(-(2**31), 2**31, 300), 2000)
+    parts = [values[:700].astype(np.int32), values[700:701].astype(np.int32), values[701:]]
+    total = sum((Histogram.of(part) for part in parts[1:]), Histogram.of(parts[0]))
+    expected, counts = np.unique(values, return_counts=True)
+    np.testing.assert_array_equal(total.values, expected)
+    np.testing.assert_array_equal(total.counts, counts)
+    for fraction in (0, 0.3, 0.5, 1):
+        assert total.quantile(fraction) == np.quantile(values, fraction, method="inverted_cdf")
+    low, high = expected[100], expected[200]
+    np.testing.assert_array_equal(total.between(low, high).values, expected[100:201])
+    assert mean_and_variance(total) == pytest.approx((values.mean(), values.var()))
+
+
+def test_more_different_values_than_fit_memory_are_refused(monkeypatch):
+    monkeypatch.setattr("stages.core.dsp.histogram._MOST_DISTINCT", 1000)
+    half = np.arange(600, dtype=np.int64) * 10_000
+    with pytest.raises(RecordingError, match=r"1200 different values .* at most 1000"):
+        Histogram.of(half) + Histogram.of(half + 1)
 
 
 def test_mean_and_variance_equal_numpy():
@@ -119,6 +142,65 @@ def test_quantile_scaler_gives_tied_values_the_middle_of_their_ranks():
     values = np.concatenate([np.zeros(600), np.arange(1, 401)])  # zeros take the ranks 0 to 0.6
     fitted = program(QUANTILE, values)
     assert codes(fitted, -1, 0, 1, 400, 1000) == [-128, int(256 * 0.3) - 128, int(256 * 0.6005) - 128, 127, 127]
+
+
+WIDE_RANGE = 2**31 - 2
+#: As a particle sensor's counts: nearly all in the lowest thousandth of the range.
+PARTICLES = np.append(np.random.default_rng(4).lognormal(7, 0.5, 10_000), [0, WIDE_RANGE]).round().astype(np.int64)
+
+
+def wide_program(scaler, healthy, events=()):
+    histograms = (Histogram.of(np.asarray(values, dtype=np.int64)) for values in (healthy, events))
+    (code,) = fit_codes(scaler, [Column("dust", *histograms, limit=2**31, full_scale=2**31)])
+    return code.program
+
+
+def wide_codes(fitted, values):
+    return fitted.codes(np.asarray(values, dtype=np.int64))
+
+
+def test_quantile_scaler_spends_its_codes_where_wide_counts_are():
+    fitted = wide_program(QUANTILE, PARTICLES[:5000], PARTICLES[5000:])
+    used, times = np.unique(wide_codes(fitted, PARTICLES), return_counts=True)
+    assert len(used) == 256
+    assert times.max() < 3 * len(PARTICLES) / 256
+    assert wide_codes(fitted, [WIDE_RANGE, -(2**31)]).tolist() == [127, -128]
+
+
+def test_minmax_scaler_of_wide_counts_merges_them():
+    fitted = wide_program(MINMAX, PARTICLES)
+    np.testing.assert_array_equal(np.unique(wide_codes(fitted, PARTICLES)), [-128, 127])
+
+
+def test_log_scaler_of_wide_counts_follows_the_logarithm_to_half_a_code():
+    fitted = wide_program(LogScaler(kind="log"), PARTICLES)
+    lower, median, upper = np.quantile(PARTICLES, [0.25, 0.5, 0.75], method="inverted_cdf")
+    distance = PARTICLES - median
+    ideal = 127 * np.sign(distance) * np.log1p(np.abs(distance) / (upper - lower))
+    ideal /= np.log1p((WIDE_RANGE - median) / (upper - lower))
+    assert np.abs(wide_codes(fitted, PARTICLES) - ideal).max() < 0.5 + 1e-6
+
+
+@pytest.mark.parametrize("kind", [RobustScaler, ZscoreScaler, PercentileScaler])
+def test_lines_through_wide_counts_put_code_127_where_their_statistics_say(kind):
+    spread = np.random.default_rng(5).integers(-(10**9), 10**9, 5001)
+    ends = {
+        RobustScaler: np.median(spread) + 8 * np.subtract(*np.quantile(spread, [0.75, 0.25], method="inverted_cdf")),
+        ZscoreScaler: spread.mean() + 4 * spread.std(),
+        PercentileScaler: np.quantile(spread, 0.999, method="inverted_cdf"),
+    }
+    fitted = wide_program(kind(kind=kind.__name__.removesuffix("Scaler").lower()), spread)
+    beginning = fitted.edges()[-1]  # of code 127, which stands for what lies half a code above
+    width = 2.0**fitted.shift / fitted.multiplier
+    assert beginning + width / 2 == pytest.approx(ends[kind], abs=0.1 * width)
+
+
+@pytest.mark.parametrize("scaler", [LogScaler(kind="log"), QUANTILE])
+def test_tables_of_the_widest_counts_stay_within_int32(scaler):
+    for values in ([-WIDE_RANGE, WIDE_RANGE, WIDE_RANGE], [-WIDE_RANGE, -WIDE_RANGE, WIDE_RANGE]):
+        breakpoints = wide_program(scaler, values).breakpoints
+        assert list(breakpoints) == sorted(breakpoints)
+        assert max(breakpoints) < 2**31 and min(breakpoints) >= -(2**31)
 
 
 @pytest.mark.parametrize("scaler", [LogScaler(kind="log"), QUANTILE])

@@ -155,6 +155,14 @@ def test_report_counts_fine_codes_of_the_band_and_coarse_codes_of_events():
     assert events.sum() == windows.size
 
 
+def test_noise_of_counts_whose_squares_exceed_64_bits_is_exact():
+    step = Affine.from_real(0, 2.0**-24, 2**31)  # a code per 2**24 counts
+    values = np.random.default_rng(7).integers(-(2**30), 2**30, 20_000)
+    found = cost(step, step, Column("x", Histogram.of(values), Histogram.of(values[:0]), 2**31, 2**31), NO_PEAKS)
+    assert found.band_sqnr_db == pytest.approx(10 * math.log10((0.98 * 2**31) ** 2 / 2**48), abs=0.1)
+    assert found.distinct_codes == pytest.approx(0.98 * 2**31 / 2**24, abs=2)
+
+
 def test_worst_costs_are_taken_over_columns():
     wide, narrow = column(np.arange(1000), name="wide"), column(np.arange(0, 100), [5], name="narrow")
     costs = {each.name: cost(TENTH, TENTH, each, NO_PEAKS) for each in (wide, narrow)}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
+import onnx
 import torch
 from torch import nn
 
+from stages.core.graph.export import export_onnx
 from stages.core.nets.models import build_model
 from stages.core.quant.ptq import ptq
 from stages.core.quant.quantizer import QuantOptions
@@ -70,3 +74,26 @@ def windows(n: int, channels: int, length: int, seed: int = 2) -> np.ndarray:
 def quantised(model: nn.Module, channels: int, length: int, **options: object) -> torch.fx.GraphModule:
     """Quantise after training with ordinary ranges, so that extreme windows saturate."""
     return ptq(model, windows(64, channels, length, seed=3)[4:], QuantOptions(SCALE, **options))  # type: ignore[arg-type]
+
+
+#: Options that make each precision; None leaves the network in float.
+PRECISIONS: dict[str, dict[str, str] | None] = {
+    "int8": {},
+    "int32 head": {"score": "int32"},
+    "int16": {"activation": "int16"},
+    "int16, int32 head": {"activation": "int16", "score": "int32"},
+    "float": None,
+}
+
+
+@cache
+def exported(precision: str) -> bytes:
+    """A two-channel network on windows of 128 samples, with two outputs."""
+    options = PRECISIONS[precision]
+    model = ds_cnn(2, outputs=2)
+    return export_onnx(model if options is None else quantised(model, 2, 128, **options), 2, 128, SCALE)
+
+
+def proto(precision: str) -> onnx.ModelProto:
+    """The same, parsed."""
+    return onnx.load_from_string(exported(precision))

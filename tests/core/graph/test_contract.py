@@ -5,8 +5,7 @@ from torch import nn
 
 from stages.core.errors import OperatorError
 from stages.core.graph.contract import check_module, check_onnx
-from stages.core.graph.export import export_onnx
-from tests.core.graph.networks import SCALE, Padded, ds_cnn
+from tests.core.graph.networks import Padded, ds_cnn, proto
 
 
 class Wrapped(nn.Module):
@@ -52,14 +51,14 @@ def test_window_shorter_than_the_network_is_refused() -> None:
 
 
 def test_float_input_is_refused() -> None:
-    model = onnx.load_from_string(export_onnx(ds_cnn(1), 1, 128, SCALE))
+    model = proto("float")
     model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
     with pytest.raises(OperatorError, match="type FLOAT"):
         check_onnx(model)
 
 
 def test_free_batch_dimension_is_refused() -> None:
-    model = onnx.load_from_string(export_onnx(ds_cnn(1), 1, 128, SCALE))
+    model = proto("float")
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "n"
     with pytest.raises(OperatorError, match="fixed shape"):
         check_onnx(model)

@@ -1,23 +1,29 @@
 """The training loop learns, keeps its best epoch, stops early and repeats itself."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+import yaml
 
+from stages.core.events import Origins
 from stages.core.nets.examples import Examples
 from stages.core.nets.inference import float_scores
-from stages.core.nets.loop import batches, fit, weighted_loss
+from stages.core.nets.loop import batches, fit
+from stages.core.nets.losses import weighted_loss
+from stages.core.nets.models import build_model
+from stages.core.schema.model import Mlp
 from stages.core.schema.train import Train
 from stages.core.seeds import seed_torch
 
-SETTINGS = {
+CONFIG = Path(__file__).parents[3] / "conf" / "train" / "default.yaml"
+SETTINGS = yaml.safe_load(CONFIG.read_text()) | {
     "epochs": 12,
     "patience": 3,
     "batch_size": 16,
     "lr": 0.05,
     "weight_decay": 0.0,
-    "threshold": {"max_fpr": 0.1},
-    "augment": None,
 }
 
 
@@ -72,11 +78,51 @@ def test_batches_visit_every_window_once():
     assert (len(seen), float(seen.sum())) == (50, float(data.labels.sum()))
 
 
-def test_both_answers_to_each_question_weigh_the_same_in_the_loss():
-    targets = np.array([[1, 1], [1, 0], [0, 0], [0, 0]], dtype=np.int8)
-    assert weighted_loss(targets).pos_weight.tolist() == [1, 3]
-
-
 def test_targets_ask_for_each_class_or_a_more_severe_one():
     data = Examples(np.zeros((4, 8, 1), np.int8), np.array([0, 1, 2, 1], np.int8), 2)
     assert data.targets.tolist() == [[0, 0], [1, 0], [1, 1], [1, 0]]
+
+
+@pytest.mark.parametrize("sampling", ["balanced", "balanced_units"])
+def test_balanced_batches_hold_each_class_equally_often(sampling):
+    data = examples(0, 90)
+    units = np.where(np.arange(90) % 2, "a", "b")
+    data = Examples(data.codes, data.labels, 1, origins=Origins(units, units, np.arange(90), 1, 1.0))
+    seen = torch.cat([labels for _, labels in batches(data, 16, torch.Generator().manual_seed(0), 1, sampling)])
+    assert (len(seen), float(seen.sum())) == (90, 45)
+
+
+def test_balanced_sampling_takes_the_weights_out_of_the_loss():
+    """A model that says 0 to everything: with equal weights its loss is log 2, with those of all windows more."""
+
+    class Silent(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.zero = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, x):
+            return x.mean(dim=(1, 2))[:, None] * 0 + self.zero * 0
+
+    history = []
+    settings = Train.model_validate({**SETTINGS, "sampling": "balanced", "epochs": 1})
+    generator = torch.Generator().manual_seed(1)
+    fit(Silent(), examples(0), examples(1), settings, generator=generator, on_epoch=history.append)
+    assert history[0].train_loss == pytest.approx(np.log(2))
+
+
+def test_training_by_focal_loss_with_smoothing_separates_two_easy_classes():
+    model, _ = trained(loss={"kind": "focal", "gamma": 2.0, "smoothing": 0.1}, sampling="balanced")
+    test = examples(2)
+    scores = float_scores(model.eval(), test.planes, 2**-6)[:, 0]
+    assert scores[test.labels == 1].min() > scores[test.labels == 0].max()
+
+
+def test_single_window_left_over_does_not_stop_the_training_of_windows_of_one_frame():
+    seed_torch(3)
+    model = build_model(Mlp(kind="mlp", hidden=(4,)), 3, 1)
+    rng = np.random.default_rng(0)
+    data = Examples(rng.integers(-99, 99, (33, 1, 3)).astype(np.int8), (np.arange(33) % 2).astype(np.int8), 1)
+    history = []
+    settings = Train.model_validate({**SETTINGS, "epochs": 2})
+    fit(model, data, data, settings, generator=torch.Generator().manual_seed(1), on_epoch=history.append)
+    assert len(history) == 2

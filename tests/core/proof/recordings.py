@@ -21,7 +21,7 @@ def vibration(seed, n_samples=16384, *, harmonics=400.0, impacts=0.0):
     return np.rint(np.clip(harmonics * orders + ringing, -32768, 32767))[:, np.newaxis].astype(np.int16)
 
 
-def store(folder, sessions):
+def store(folder, sessions, limits=()):
     """Write sessions by name, and give their files."""
     files = {}
     for name, counts in sessions.items():
@@ -39,6 +39,7 @@ def store(folder, sessions):
             firmware="",
             mounting="",
             spans=(),
+            limits=limits,
         )
         write_session(folder / f"{name}.parquet", meta, counts)
         files[name] = SessionFile(folder / f"{name}.parquet")

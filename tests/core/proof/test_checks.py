@@ -14,6 +14,7 @@ LIMITS = Duplicates(max_correlation=0.8, landmarks=16, max_proposals=100)
 HERE = Compute(backend="loky", workers=1)
 BY_GROUP = Promise(("session_id", "group_id"))
 BY_TIME = Promise(())
+HALF = {"train": 0.5, "val": 0.25, "test": 0.25}
 
 
 @pytest.fixture
@@ -83,6 +84,21 @@ def test_windows_that_never_vary_are_no_copies(tmp_path):
     assert crossing(index(("s1", "a", "train", 0, 0), ("s2", "b", "test", 0, 1)), files) == {}
 
 
+def test_rows_of_a_table_are_compared_as_they_are_and_not_searched_for_a_course_in_time(tmp_path):
+    rows = np.array([[1, 2], [3, 4], [1, 2], [2, 3], [70_000, 0]], dtype=np.int32)
+    files = store(tmp_path, {"s1": rows, "s2": rows[[1, 3]]}, limits=((0, 99_999), (0, 99)))
+    windows = index(
+        *(("s1", "a", "train" if row % 2 else "val", row, 0) for row in range(5)),
+        *(("s2", "b", "test", row, 1) for row in range(2)),
+    )
+    proof = prove(windows, files, BY_TIME, 1, LIMITS, HERE)
+    checks = {check["check"]: (check["compared"], check["crossing"]) for check in proof["checks"]}
+    assert checks == {
+        "no sample range in two parts": (7, []),
+        "no identical window in two parts": (7, ["s1@1 (train) is s2@0 (test)", "s1@3 (train) is s2@1 (test)"]),
+    }
+
+
 def test_group_set_aside_that_is_elsewhere_too_is_found(noise):
     windows = index(("s1", "a", "train", 0, 0), ("s2", "a", "unseen", 0, 0))
     assert crossing(windows, noise, BY_TIME) == {"no group_id of unseen in another part": ["a"]}
@@ -116,7 +132,7 @@ def test_proof_is_the_same_on_two_workers(tmp_path):
         ),
         ({"by": "explicit", "unit": "session", "train": ["a"], "val": ["b"], "test": ["c"]}, Promise(("session_id",))),
         (
-            {"by": "random_windows", "honest_folds": 5, "fractions": {"train": 0.5, "val": 0.25, "test": 0.25}},
+            {"by": "random_windows", "honest_folds": 5, "test_sessions": [], "fractions": HALF},
             Promise(("session_id", "group_id")),
         ),
     ],

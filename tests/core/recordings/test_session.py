@@ -2,7 +2,7 @@
 
 import json
 import tracemalloc
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -60,8 +60,32 @@ def test_everything_known_of_a_session_comes_back(tmp_path):
     file = SessionFile(tmp_path / "s.parquet")
     assert (file.meta, file.n_samples) == (known, 5)
     np.testing.assert_array_equal(file.counts(), counts_of(5, 2))
-    stored = pq.read_metadata(tmp_path / "s.parquet").metadata[b"tailgate.session"]
-    assert json.loads(stored) == json.loads(json.dumps(asdict(known)))
+    stored = json.loads(pq.read_metadata(tmp_path / "s.parquet").metadata[b"tailgate.session"])
+    assert {**stored, "limits": []} == json.loads(json.dumps(asdict(known)))
+    assert "limits" not in stored
+
+
+WIDE = meta(("a", "b"), full_scale=6_148_203.0, counts_per_unit=1.0, limits=((-2201, 5993), (0, 6_148_203)))
+
+
+def test_counts_beyond_int16_saturate_at_the_limits_of_their_channel_and_are_stored_in_32_bits(tmp_path):
+    signal = np.array([[-1e9, -1e9], [1e9, 1e9], [2026.5, 6_148_202.5], [0.4, 32_768.0]])
+    counts, _ = digitise(signal, WIDE)
+    assert counts.tolist() == [[-2201, 0], [5993, 6_148_203], [2026, 6_148_202], [0, 32_768]]
+    write_session(tmp_path / "s.parquet", WIDE, counts)
+    file = SessionFile(tmp_path / "s.parquet")
+    assert (file.meta, file.meta.dtype) == (WIDE, np.int32)
+    assert pq.read_schema(tmp_path / "s.parquet").field("b").type == "int32"
+    np.testing.assert_array_equal(file.counts(), counts)
+    ((_, windows),) = file.window_blocks(np.array([1, 0]), 2)
+    assert windows.dtype == np.int32
+    np.testing.assert_array_equal(windows, np.stack([counts[1:3], counts[:2]])[[1, 0]])
+
+
+def test_channels_whose_limits_fit_16_bits_are_stored_in_them():
+    assert replace(WIDE, limits=((-32768, 0), (0, 32767))).dtype == np.int16
+    assert replace(WIDE, limits=((-32768, 0), (0, 32768))).dtype == np.int32
+    assert replace(WIDE, limits=((-32769, 0), (0, 1))).dtype == np.int32
 
 
 @settings(max_examples=15, deadline=None)

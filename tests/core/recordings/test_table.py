@@ -1,19 +1,23 @@
 """Tables of one row per sample: ranges per column, labels per row, sessions by file or by column."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from stages.core.errors import RecordingError, TailgateError
-from stages.core.recordings.session import Span
+from stages.core.recordings.quality import Meter
+from stages.core.recordings.session import SessionMeta, Span, digitise
 from stages.core.recordings.table import TableSessions
 from tests.core.recordings.sources import capture_config
+from tests.pipeline.imports import ROOT
 
 CLASSES = ("clear", "smoke")
 COLUMNS = [{"name": "temperature", "low": -20.0, "high": 60.0}, {"name": "co", "low": 0.0, "high": 1000.0}]
@@ -49,6 +53,59 @@ def test_each_column_fills_the_range_of_the_counts_in_configured_order(tmp_path)
     assert (meta.channels, meta.unit, meta.full_scale) == (("temperature", "co"), "share of range", 1.0)
     assert (meta.session_id, meta.group_id, meta.sample_rate_hz, meta.counts_per_unit) == ("room", "room", 1.0, 32768.0)
     assert meta.notes["range of temperature"] == "-20 .. 60"
+
+
+RESOLVED = [
+    {"name": "temperature", "low": -20.0, "high": 60.0, "resolution": 0.01},
+    {"name": "co", "low": 0.0, "high": 1000.0, "resolution": 0.01, "normalised": {"low": 0.0, "high": 2000.0}},
+]
+
+
+def test_column_with_a_resolution_keeps_the_counts_of_its_sensor_without_its_publishers_scale(tmp_path):
+    (tmp_path / "room.csv").write_text("co,temperature,alarm\n0,20,0\n0.25,-20,0\n0.0000251,60,1\n0.75,100,1\n")
+    (recording,) = source(tmp_path, columns=RESOLVED)
+    meta = recording.meta
+    assert (meta.unit, meta.counts_per_unit, meta.full_scale) == ("counts", 1.0, 100_000.0)
+    assert meta.limits == ((-2000, 6000), (0, 100_000))
+    assert meta.notes["resolution of co"] == "0.01"
+    counts, _ = digitise(signal(recording), meta)
+    assert counts.dtype == np.int32
+    assert counts.tolist() == [[2000, 0], [-2000, 50_000], [6000, 5], [6000, 100_000]]
+    meter = Meter(meta)
+    meter.add(counts, np.zeros(counts.shape, dtype=bool))
+    # -20, 60 and 100 degrees, and 0 and 1500 ppm, are at an end or beyond.
+    assert meter.flags()["clipped_fraction"] == 5 / 8
+
+
+def test_level_of_counts_whose_squares_do_not_add_up_in_64_bits_is_exact():
+    rng = np.random.Generator(np.random.PCG64(0))
+    counts = rng.integers(-(2**31) + 2, 2**31 - 1, (1000, 2)).astype(np.int32)
+    meta = replace(resolved_meta(), limits=((-(2**31) + 2, 2**31 - 2),) * 2)
+    meter = Meter(meta)
+    for part in np.split(counts, [1, 700]):
+        meter.add(part, np.zeros(part.shape, dtype=bool))
+    squares = [sum(int(v) ** 2 for v in column) / 1000 - (sum(map(int, column)) / 1000) ** 2 for column in counts.T]
+    assert meter.level() == pytest.approx(np.sqrt(np.mean(squares)), rel=1e-12)
+
+
+def resolved_meta():
+    return SessionMeta(
+        **dict.fromkeys(("session_id", "group_id", "condition", "state", "device", "firmware", "mounting"), "s"),
+        sample_rate_hz=1.0,
+        channels=("temperature", "co"),
+        unit="counts",
+        full_scale=100_000.0,
+        counts_per_unit=1.0,
+        spans=(),
+    )
+
+
+def test_folder_of_data_sets_is_where_the_section_says(tmp_path):
+    (tmp_path / "room").mkdir()
+    (tmp_path / "room/room.csv").write_text(ROWS)
+    section = config("room", relative_to="datasets")
+    assert len(TableSessions(section, CLASSES, tmp_path)) == 1
+    refused(lambda: TableSessions(section, CLASSES, None), "folder 'room'", "BEARING_DATASETS_ROOT is not set")
 
 
 def test_consecutive_equal_labels_become_spans(tmp_path):
@@ -141,6 +198,12 @@ def test_label_that_means_no_class_is_refused(tmp_path):
         {"columns": [{"name": "co", "low": 1.0, "high": 1.0}]},
         {"columns": [*COLUMNS, COLUMNS[0]]},
         {"columns": []},
+        {"columns": [RESOLVED[0], COLUMNS[1]]},
+        {"columns": [{**RESOLVED[0], "resolution": 0.0}]},
+        {"columns": [{**RESOLVED[0], "resolution": 1e-8}]},
+        {"columns": [{**RESOLVED[0], "resolution": 1000.0}]},
+        {"columns": [{**RESOLVED[0], "normalised": {"low": 1.0, "high": 1.0}}]},
+        {"relative_to": "home"},
         {"session_column": "co"},
         {"sensor__full_scale": 16.0},
         {"sample_rate_hz": 0.0},
@@ -163,18 +226,23 @@ def test_no_table_raises_anything_else(tmp_path, rows):
             assert str(error).startswith(str(tmp_path))
 
 
-def test_smoke_rows_agree_with_pandas():
+def test_smoke_counts_agree_with_pandas_at_the_resolution_of_each_sensor():
     root = os.environ.get("BEARING_DATASETS_ROOT")
     folder = Path(root or "") / "smoke"
     if not root or not folder.is_dir():
         pytest.skip("BEARING_DATASETS_ROOT does not lead to the folder smoke")
-    names = [f"f{index}" for index in range(12)]
-    columns = [{"name": name, "low": 0.0, "high": 1.0} for name in names]
-    label = {"column": "alarm", "classes": {"0": "clear", "1": "smoke"}}
-    test, train = source(folder, names=[*names, "alarm"], columns=columns, label=label)
+    task = yaml.safe_load((ROOT / "conf/task/smoke.yaml").read_text())["capture"]
+    section = capture_config("table", **{key: value for key, value in task.items() if key != "sensor"})
+    test, train = TableSessions(section, ("no_fire", "fire"), Path(root))
     for recording, rows in ((test, 7150), (train, 28596)):
         table = pd.read_csv(folder / f"{recording.meta.session_id}.csv", header=None).to_numpy()
+        counts, _ = digitise(signal(recording), recording.meta)
         assert table.shape == (rows, 13)
-        np.testing.assert_allclose(signal(recording), 2 * table[:, :12] - 1, atol=1e-12)
-        of_rows = np.concatenate([[span.label == "smoke"] * (span.stop - span.start) for span in recording.meta.spans])
+        assert counts.shape == (rows, 12)
+        for index, column in enumerate(task["columns"]):
+            low, high, step = column["low"], column["high"], column["resolution"]
+            expected = (low + table[:, index] * (high - low)) / step
+            # Half a count either way, as values of the sixth decimal may lie between two.
+            assert np.abs(counts[:, index] - expected).max() <= 0.5 + 1e-6
+        of_rows = np.concatenate([[span.label == "fire"] * (span.stop - span.start) for span in recording.meta.spans])
         np.testing.assert_array_equal(of_rows, table[:, 12] == 1)

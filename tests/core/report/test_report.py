@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jinja2 import UndefinedError
 
+from stages.core.classes import Classification
 from stages.core.evaluation import Coverage, evaluate
 from stages.core.gate import Row
 from stages.core.parity import Agreement
@@ -26,19 +27,31 @@ def facts():
         "stack_high_water_bytes": 4,
     }
     rows = [
-        Row("anomalous", "auc_drop", 0.25, None, 0.1, False),
+        Row("anomalous", "auc_drop", 0.25, None, 0.1, False, low=0.2, high=0.3),
         Row("anomalous", "compression", float("nan"), 0.8, 1.25, False),
     ]
     return {
         "task": "demo",
-        "gate": {"selected": "ptq", "rungs": {"ptq": [row.__dict__ for row in rows]}},
+        "gate": {
+            "selected": "ptq",
+            "rungs": {"ptq": [row.__dict__ for row in rows]},
+            "missing": {"int16": "the accumulator can reach too far"},
+            "costs": {},
+        },
+        "classes": ("healthy", "anomalous"),
+        "told": {"ptq": Classification(0.75, {"healthy": 0.5, "anomalous": float("nan")}, [[30, 20], [0, 0]])},
+        "rejections": {},
+        "prices": {"ptq": {"weight_bytes": 77, "boards": {"mps3_an547": {"arena_bytes": 5, **board}}}},
+        "units": "group",
+        "confidence": 0.95,
+        "resamples": 500,
         "windows": 100,
         "coverage": [Coverage("group_id", 2, []), Coverage("state", 2, ["healthy"])],
         "evaluation": evaluate(scores, {key: [0.0] for key in scores}, LABELS[:, None], ["anomalous"], ["ptq"]),
         "outputs": ("anomalous",),
         "leaky": False,
         "unseen": None,
-        "parity": [Agreement("native: score code", 100, 0, 0, None)],
+        "parity": [Agreement("native: score code", 100, 0, "LSB", 0, 0, None)],
         "boards": {"native": {**board, "instructions": None, "stack_high_water_bytes": 0}, "mps3_an547": board},
         "board_windows": 8,
     }
@@ -50,7 +63,7 @@ def tables_of(page):
 
 def test_every_table_has_a_header_a_rule_and_rows_of_one_width():
     tables = tables_of(render(**facts()))
-    assert len(tables) == 7
+    assert len(tables) == 10
     for header, rule, *rows in tables:
         assert re.fullmatch(r"\|(-+\|)+", rule.replace(" ", ""))
         assert rows
@@ -59,10 +72,12 @@ def test_every_table_has_a_header_a_rule_and_rows_of_one_width():
 
 def test_page_marks_failed_limits_and_dashes_what_cannot_be_computed():
     page = render(**facts())
-    assert "| ptq | anomalous | auc_drop | 0.25 |  | 0.1 | **fail** |" in page
-    assert "| ptq | anomalous | compression | - | 0.8 | 1.25 | **fail** |" in page
+    assert "| ptq | anomalous | auc_drop | 0.25 | (0.2 .. 0.3) |  | 0.1 | **fail** |" in page
+    assert "| ptq | anomalous | compression | - | | 0.8 | 1.25 | **fail** |" in page
     assert "| anomalous | compression | 0.5 |" in page
     assert "| mps3_an547 | 17 | 4321 | 1 | 2 | 3 | 4 |" in page
+    assert "| ptq | mps3_an547 | 77 | 5 | 1 | 2 | 4 | 17 | 4321 |" in page
+    assert "There is no `int16`: the accumulator can reach too far" in page
 
 
 def test_a_leaky_split_is_said_aloud_and_set_beside_what_was_never_seen():

@@ -1,16 +1,16 @@
-/* What the three convolution kernels have in common: the shape, and where padding is not involved.
+/* Shapes of operators, and where the padding of a convolution is not involved.
  *
- * Activations are int8 in the layout [length][channels]. Every kernel takes a bias that already holds
+ * Activations lie in the layout [length][channels]. An int8 kernel takes a bias that already holds
  * -input_zero_point * sum(weights of the output channel), so that its inner loop multiplies raw codes:
  *
  *     sum(w * (x - z)) + b  =  sum(w * x) + (b - z * sum(w))
  *
- * Padding stands for real zero, that is for the code z.
+ * Padding stands for real zero, that is for the code z; of the other types z is 0.
  */
-#ifndef TG_KERNELS_CONV1D_SHAPE_H
-#define TG_KERNELS_CONV1D_SHAPE_H
+#ifndef TG_KERNELS_SHAPE_H
+#define TG_KERNELS_SHAPE_H
 
-#include "requantize.h"
+#include "types.h"
 
 typedef struct {
     int32_t input_length;
@@ -22,8 +22,22 @@ typedef struct {
     int32_t stride;
     int32_t pad_left;
     int32_t input_zero_point;
-    tg_codes y;
 } tg_conv1d;
+
+typedef struct {
+    int32_t inputs;
+    int32_t outputs;
+} tg_dense;
+
+typedef struct {
+    int32_t length;
+    int32_t channels;
+    int32_t input_zero_point;
+} tg_global_average_pool;
+
+typedef struct {
+    int32_t count;
+} tg_widen;
 
 /* First output position whose taps all lie at or after the first input. */
 TG_INLINE int32_t tg_conv1d_interior_begin(tg_conv1d s)

@@ -1,0 +1,161 @@
+"""One precision of the network on its way to the device: integers or floats, memory plan, C, and its contract."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import onnx
+
+from stages.core.cgen.emit import emit
+from stages.core.cgen.lifetimes import lifetimes
+from stages.core.cgen.weights import pack_weights
+from stages.core.graph.ir import Graph, Tensor
+from stages.core.graph.lower import accumulator_bounds, lower
+from stages.core.graph.reference import head_of
+from stages.core.plan import Plan, picture, plan, prove
+
+#: Changes when a device or a host that understood the old contracts would misread the new ones.
+INTERFACE_VERSION = 3
+_EXACT_IN_FLOAT32 = 2**24
+_SCORE_CODES = {
+    "int8": "the output code; the logit is float32(code - zero_point) * multiplier",
+    "int16": "the output code; the logit is float32(code) * multiplier",
+    "int32": "the accumulator of the last layer; the logit of output k is float32(code) * multiplier[k]",
+    "float32": "the bits of the float32 logit in ascending order: bits ^ ((bits >> 31) & 0x7fffffff)",
+}
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A network as `build` and a device take it.
+
+    Attributes
+    ----------
+    graph : Graph
+    arena_bytes, arena_lower_bound : int
+    picture : str
+        The memory plan, for people.
+    contract : dict
+        The model contract.
+    weights : bytes
+        Every constant, as the table in the contract says.
+    files : dict of str to str
+        The generated C by file name.
+    """
+
+    graph: Graph
+    arena_bytes: int
+    arena_lower_bound: int
+    picture: str
+    contract: dict[str, Any]
+    weights: bytes
+    files: dict[str, str]
+
+
+def convert(
+    model: bytes,
+    precision: str,
+    thresholds: Sequence[Mapping[str, Any]],
+    preprocess: Mapping[str, Any],
+    classes: Sequence[str],
+    facts: Mapping[str, Any],
+) -> Conversion:
+    """Lower a network, plan its memory, generate its C, and state its contract.
+
+    Parameters
+    ----------
+    model : bytes
+        ONNX.
+    precision : str
+        The rung's name.
+    thresholds : sequence of mapping
+        ``code`` and ``logit`` per output.
+    preprocess : mapping
+        The preprocess contract.
+    classes : sequence of str
+        In order of severity.
+    facts : mapping
+        Further entries of the contract.
+
+    Raises
+    ------
+    OperatorError
+        If the network does not lower.
+    ArtifactError
+        If the preprocess contract and the network do not fit together.
+    """
+    graph = lower(onnx.load_from_string(model))
+    buffers = lifetimes(graph)
+    arena = plan(buffers)
+    prove(buffers, arena)
+    weights, table = pack_weights(graph)
+    codes = [threshold["code"] for threshold in thresholds]
+    version = hashlib.sha256(model).hexdigest()
+    contract = {
+        **model_contract(graph, arena, classes),
+        **facts,
+        "preprocess_id": preprocess["preprocess_id"],
+        "interface_version": INTERFACE_VERSION,
+        "model_version": version,
+        "precision": precision,
+        "decision": {
+            "class": "the last class k + 1 with score_code[k] >= threshold_codes[k], or the first class",
+            "threshold_codes": codes,
+            "threshold_logits": [threshold["logit"] for threshold in thresholds],
+        },
+        "weights": table,
+    }
+    files = emit(graph, arena, preprocess, threshold_codes=codes, model_sha256=version)
+    return Conversion(graph, arena.arena_bytes, arena.lower_bound, picture(buffers, arena), contract, weights, files)
+
+
+def model_contract(graph: Graph, arena: Plan, classes: Sequence[str]) -> dict[str, Any]:
+    """State what goes in, what comes out, and what is computed between."""
+    bounds = accumulator_bounds(graph)
+    return {
+        "input": _tensor(graph.input, "preprocessed samples, interleaved by channel"),
+        "output": _tensor(
+            graph.output, "per class above the first: the logit of the window being of it or of a later one"
+        ),
+        "score_code": score_code(graph),
+        "labels": list(classes),
+        "arena_bytes": arena.arena_bytes,
+        "arena_lower_bound_bytes": arena.lower_bound,
+        "operators": [
+            {
+                "name": op.name,
+                "type": type(op).__name__,
+                "output": _tensor(op.output, "activation"),
+                "accumulator_bound": bounds[op.name],
+                "accumulator_exact_in_float32": bounds[op.name] < _EXACT_IN_FLOAT32,
+            }
+            for op in graph.ops
+        ],
+    }
+
+
+def score_code(graph: Graph) -> dict[str, Any]:
+    """State what the int32 is that a device compares with a threshold and sends, and how to read it."""
+    head = head_of(graph)
+    return {
+        "dtype": "int32",
+        "meaning": _SCORE_CODES[head.dtype],
+        "zero_point": head.zero_point,
+        "multiplier": [float(value) for value in head.multiplier.reshape(-1)],
+        "never": head.never,
+    }
+
+
+def _tensor(tensor: Tensor, meaning: str) -> dict[str, Any]:
+    """Describe a tensor as the device holds it."""
+    return {
+        "name": tensor.name,
+        "shape": [tensor.length, tensor.channels],
+        "dtype": tensor.dtype,
+        "scale": float(tensor.scale),
+        "zero_point": tensor.zero_point,
+        "meaning": meaning,
+    }

@@ -1,0 +1,68 @@
+"""A conversion states of each precision what a device holds, and how to read what it says."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from stages.core.cgen.emit import FILES
+from stages.core.conversion import INTERFACE_VERSION, Conversion, convert
+from stages.core.graph.export import SCORE
+from stages.core.graph.reference import execute, score_codes
+from stages.core.graph.runtime import run
+from tests.core.graph.networks import exported, windows
+from tests.kernels.random_networks import preprocess_contract
+
+PRECISIONS = {"int8": "int8", "int32 head": "int32", "int16": "int16", "float": "float32"}
+ACTIVATION_BYTES = {"int8": 1, "int32 head": 1, "int16": 2, "float": 4}
+
+
+def converted(precision: str) -> Conversion:
+    preprocess = preprocess_contract(np.random.Generator(np.random.PCG64(1)), 128, 2)
+    thresholds = [{"code": 10, "logit": 0.5}, {"code": 20, "logit": 0.75}]
+    return convert(exported(precision), precision, thresholds, preprocess, ("a", "b", "c"), {"task": "test"})
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_score_code_is_read_as_the_contract_says(precision):
+    """By the contract's words alone: code, zero point and multiplier against the runtime's real score."""
+    made = converted(precision)
+    says = made.contract["score_code"]
+    planes = windows(12, 2, 128)
+    codes = score_codes(made.graph, execute(made.graph, np.ascontiguousarray(planes.transpose(0, 2, 1))))
+    if precision == "float":
+        bits = codes.astype(np.int64)
+        real = np.where(bits < 0, bits ^ 0x7FFFFFFF, bits).astype(np.int32).view(np.float32)
+    else:
+        real = (codes - says["zero_point"]).astype(np.float32) * np.array(says["multiplier"], dtype=np.float32)
+    unit = made.contract["output"]["scale"] if precision == "int16" else 0.0  # the runtime rounds int16 elsewhere
+    np.testing.assert_allclose(real, run(exported(precision), planes, [SCORE])[SCORE], rtol=1e-5, atol=unit + 1e-6)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_contract_names_types_thresholds_and_versions(precision):
+    contract = converted(precision).contract
+    assert (contract["input"]["dtype"], contract["output"]["dtype"]) == ("int8", PRECISIONS[precision])
+    itemsize = np.dtype(contract["operators"][0]["output"]["dtype"]).itemsize
+    assert itemsize == ACTIVATION_BYTES[precision]
+    assert contract["decision"]["threshold_codes"] == [10, 20]
+    assert contract["decision"]["threshold_logits"] == [0.5, 0.75]
+    assert contract["labels"] == ["a", "b", "c"]
+    assert (contract["precision"], contract["task"]) == (precision, "test")
+    assert contract["interface_version"] == INTERFACE_VERSION == 3
+    assert contract["model_version"] == hashlib.sha256(exported(precision)).hexdigest()
+
+
+def test_each_precision_has_its_c_and_its_price_in_bytes():
+    made = {precision: converted(precision) for precision in PRECISIONS}
+    for each in made.values():
+        assert set(each.files) == set(FILES)
+        assert each.contract["model_version"] in each.files["model.c"]
+        assert each.arena_bytes == each.contract["arena_bytes"] >= each.arena_lower_bound
+    arena = {precision: each.arena_bytes for precision, each in made.items()}
+    assert arena["int8"] == arena["int32 head"]
+    assert 1.9 < arena["int16"] / arena["int8"] < 2.1
+    assert 3.8 < arena["float"] / arena["int8"] < 4.2
+    assert len(made["int16"].weights) == len(made["int8"].weights) < len(made["float"].weights) / 2
