@@ -96,17 +96,18 @@ def make_cell(paths: argparse.Namespace, settings: AblateSettings, work: Path, i
 def report(paths: argparse.Namespace, settings: AblateSettings, work: Path, outcomes: list[Outcome]) -> None:
     """Write the table, the figures and their data."""
     test = read_parts(paths, settings).test
-    by_output = rankings(outcomes, settings.labels.classes[1:])
-    seed, worst, best = extremes(outcomes, settings.labels.classes[1:])
+    outputs = settings.labels.classes[1:]
+    by_question = rankings(outcomes, outputs)
+    seed, worst, best = extremes(outcomes, outputs)
     shown: dict[str, Cell | str] = {"float": REFERENCE, f"worst: {worst}": worst, f"best: {best}": best}
     judged = {f"{title}, seed {seed}": read_judged(folder(work, seed, what)) for title, what in shown.items()}
     sets = [ScoreSet(title, each.test, each.thresholds) for title, each in judged.items()]
     save_histograms(paths.out / "scores.png", sets, test.labels, settings.labels.classes)
-    save_effects(paths.out / "effects.png", by_output)
+    save_effects(paths.out / "effects.png", by_question)
     setting = Setting(settings.task, len(test.labels), in_common(settings), list(judged))
-    page = render_ablation(outcomes, by_output, setting)
+    page = render_ablation(outcomes, by_question, outputs, setting)
     (paths.out / "ablation.md").write_text(page, encoding="utf-8")
-    facts = json_ready({"setting": setting, "outcomes": outcomes, "rankings": by_output})
+    facts = json_ready({"setting": setting, "outcomes": outcomes, "rankings": by_question})
     write_json(paths.out / "ablation.json", facts)
 
 

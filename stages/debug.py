@@ -109,7 +109,7 @@ def arguments() -> argparse.Namespace:
     """Parse the command line; everything has a default on the working directory's artifacts."""
     parser = argparse.ArgumentParser(prog="python -m stages.debug", description=__doc__)
     parser.add_argument("--rung", help="precision to explain; by default the one that ships")
-    parser.add_argument("--reference", type=Path, help="float network to compare with; by default <rung>_float.onnx or else float.onnx")
+    parser.add_argument("--reference", type=Path, help="float network; by default <rung>_float.onnx, else float.onnx")
     parser.add_argument("--windows", type=int, default=512, help="of val, evenly over each class")
     parser.add_argument("--config", type=Path, default=Path("data/config.yaml"))
     parser.add_argument("--split", type=Path, default=Path("data/split"))

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -14,18 +10,16 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
 
-from stages.core.artifacts import json_ready, output_directory, read_json, write_json
-from stages.core.dsp.contract import INPUT_SCALE, Preprocess
+from stages.core.artifacts import json_ready, output_directory, write_json
+from stages.core.dsp.contract import INPUT_SCALE
 from stages.core.evaluation import ByModel, flat, headline
 from stages.core.graph.contract import check_module
-from stages.core.nets.augment import AugmentedExamples, read_context
+from stages.core.nets.augment import varied
 from stages.core.nets.baselines import Logistic, baseline_scores, describe
 from stages.core.nets.examples import Examples, load_examples
 from stages.core.nets.inference import float_scores
 from stages.core.nets.loop import Epoch, fit
 from stages.core.nets.models import build_model
-from stages.core.recordings.dataset import session_files
-from stages.core.recordings.windows import read_windows
 from stages.core.schema.labels import Labels
 from stages.core.schema.model import Model
 from stages.core.schema.train import Train
@@ -54,7 +48,15 @@ def main(paths: argparse.Namespace) -> str:
     with (
         output_directory(paths.out) as out,
         track("train", config.train.model_dump()) as record,
-        varied(train, config, paths) as varying,
+        varied(
+            train,
+            config.train.augment,
+            config.labels,
+            config.seed,
+            capture=paths.capture,
+            split=paths.split,
+            features=paths.features,
+        ) as varying,
     ):
         history = train_float(model, varying, val, config, record)
         described = describe(train.codes)
@@ -82,24 +84,6 @@ def untrained(config: TrainSettings, train: Examples) -> nn.Module:
     model = build_model(config.model, channels, train.outputs)
     check_module(model, channels, length)
     return model
-
-
-@contextmanager
-def varied(train: Examples, config: TrainSettings, paths: argparse.Namespace) -> Iterator[Examples]:
-    """Give the training windows as `train.augment` varies them; their counts are on disk meanwhile."""
-    if config.train.augment is None:
-        yield train
-        return
-    contract = Preprocess.from_json(read_json(paths.features / "contract.json"))
-    index = read_windows(paths.split / "windows.parquet")
-    windows = index[index["part"] == "train"]
-    files = session_files(paths.capture)
-    with TemporaryDirectory() as folder:
-        context = read_context(
-            windows, files, contract.window, config.train.augment, config.labels, Path(folder) / "counts.npy"
-        )
-        fields = (train.codes, train.labels, train.outputs, contract, context, config.train.augment, config.seed)
-        yield AugmentedExamples(*fields, origins=train.origins)
 
 
 def train_float(

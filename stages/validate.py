@@ -95,6 +95,7 @@ def main(paths: argparse.Namespace) -> str:
             units=", ".join(sorted({of.unit for of in evaluation.units.values()})),
             confidence=settings.gate.bootstrap.confidence,
             resamples=settings.gate.bootstrap.resamples,
+            layers=read_json(paths.quantize / "layers.json"),
             told=told,
             rejections=rejections,
             parity=climb.agreements,

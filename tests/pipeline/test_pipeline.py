@@ -33,13 +33,43 @@ def test_manifest_lists_every_output_with_its_true_hash(released):
         assert (len(content), hashlib.sha256(content).hexdigest()) == (entry["bytes"], entry["sha256"]), path
 
 
-def test_every_execution_agrees_to_0_lsb(released):
+def test_every_execution_of_every_precision_agrees_with_its_reference(released):
     parity = json.loads((released.path / "models/validate/parity.json").read_text())
-    assert {row["name"] for row in parity} == {
-        "numpy integers: score code",
-        *(f"{board}: {what}" for board in BOARDS for what in ("input codes", "every tensor", "score code")),
+    links = ("input codes", "every tensor", "score code")
+    rungs = ["", ", qat", ", int16", ", float"]
+    references = [f"{'numpy integers' if i < 2 else 'ONNX Runtime'}{rung}: score" for i, rung in enumerate(rungs)]
+    assert {row["name"].removesuffix(" code") for row in parity} == {
+        *references,
+        *(f"{board}{rung}: {what}".removesuffix(" code") for rung in rungs for board in BOARDS for what in links),
     }
-    assert all(row["different"] == 0 and row["windows"] >= 8 for row in parity)
+    assert all(row["different"] == 0 for row in parity if not row["name"].startswith("ONNX Runtime"))
+    assert min(row["windows"] for row in parity) == 4
+
+
+@pytest.mark.skipif(not HAS_ARM_TOOLS, reason="the cross compiler or QEMU is not installed")
+def test_price_of_every_precision_is_measured_on_every_board(released):
+    price = json.loads((released.path / "models/validate/price.json").read_text())
+    assert (price["selected"], set(price["rungs"])) == ("ptq", {"ptq", "qat", "int16", "float"})
+    board = {name: rung["boards"]["mps2_an386"] for name, rung in price["rungs"].items()}
+    assert board["ptq"]["arena_bytes"] * 2 == board["int16"]["arena_bytes"] == board["float"]["arena_bytes"] // 2
+    assert board["ptq"]["flash_bytes"] < board["float"]["flash_bytes"]
+    assert all(rung["instructions"]["model"] > 0 for rung in board.values())
+
+
+def test_gate_says_its_verdict_as_a_table(released):
+    assert "gate: ptq passed, qat passed, int16 passed, float passed" in released.printed
+    assert re.search(r"^ +ptq +anomalous +auc_drop +\S+ +\S+ \.\. \S+ +at most 0\.5$", released.printed, re.MULTILINE)
+
+
+def test_every_step_from_the_trained_network_was_compared_with_the_one_before(released):
+    equality = json.loads((released.path / "models/quantize/equality.json").read_text())
+    assert {name: [row["step"] for row in rows] for name, rows in equality.items()} == {
+        "float": ["folded", "exported"],
+        "ptq": ["exported"],
+        "qat": ["converted", "exported"],
+        "int16": ["exported"],
+    }
+    assert all(row["holds"] for rows in equality.values() for row in rows)
 
 
 @pytest.mark.skipif(not HAS_ARM_TOOLS, reason="the cross compiler or QEMU is not installed")

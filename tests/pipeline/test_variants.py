@@ -41,7 +41,6 @@ def test_two_channels_held_out_per_tensor_qat_first_and_no_dc_removal_reach_a_re
         "quantize.ladder": ["qat", "ptq"],
         "quantize.observer": "histogram",
         "quantize.per_channel": False,
-        "quantize.qat.observer": "moving_average",
     }
     base = {key: value for key, value in TINY.items() if not key.startswith("capture.")}
     workspace = Workspace(tmp_path / "workspace", overrides, "vibration_mems", base)

@@ -75,7 +75,10 @@ def test_a_second_run_repeats_nothing_and_writes_the_same_bytes(inputs, counted,
 
     found = json.loads((tmp_path / "out/ablation.json").read_text())
     assert len(found["outcomes"]) == 16
-    gains = {effect["factor"]: effect["gain"]["mean"] for effect in found["rankings"]["bad"]["auc_drop"]["effects"]}
+    gains = {
+        effect["factor"]: effect["gain"]["mean"]
+        for effect in found["rankings"]["bad, either score"]["auc_drop"]["effects"]
+    }
     assert set(gains) == set(FACTORS)
     # The stand-ins differ by their calibration set alone.
     assert [gains[factor] for factor in ("weights", "method", "score")] == [0, 0, 0]

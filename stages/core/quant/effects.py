@@ -141,11 +141,13 @@ def gains(by_cell: Mapping[Cell, NDArray[np.float64]]) -> dict[str, NDArray[np.f
     Parameters
     ----------
     by_cell : mapping of Cell to ndarray, shape (seeds,)
-        Every combination.
+        Every combination, or all those of one level of some choice; that choice is then left out.
     """
+    levels = {factor: {getattr(cell, factor) for cell in by_cell} for factor in FACTORS}
     return {
         factor: _at(by_cell, factor, worse) - _at(by_cell, factor, better)
         for factor, (worse, better) in FACTORS.items()
+        if len(levels[factor]) > 1
     }
 
 

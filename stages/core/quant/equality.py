@@ -122,8 +122,9 @@ def check_quantised(
 ) -> list[Equality]:
     """Check that converting and exporting left the quantised scores as they were.
 
-    One LSB is a step of the score's codes. An int32 score has steps far finer than anything before it; of it, one LSB
-    is what a step would be if its range over these windows were given 256 codes.
+    One LSB is a step of an int8 score's codes. A score of int16 or int32 has far finer steps, which the float sums of
+    the torch network do not resolve; of it, one LSB is what a step would be if its range over these windows were given
+    256 codes.
 
     Parameters
     ----------
@@ -162,7 +163,7 @@ def fold(model: nn.Module, channels: int, length: int) -> GraphModule:
 
 def score_step(graph: Graph, scores: Scores) -> NDArray[np.float32]:
     """Return the real value of one LSB of each output, as `check_quantised` counts it."""
-    if graph.output.dtype != "int32":
+    if graph.output.dtype == "int8":
         return np.full(scores.shape[1], graph.output.scale, dtype=np.float32)
     extent = np.ptp(scores, axis=0)
     return np.where(extent > 0, extent / np.float32(255), np.float32(1))

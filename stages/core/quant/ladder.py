@@ -46,12 +46,15 @@ class Attempt:
         Why there is no such rung.
     costs : dict of str to Costs
         Of the network before and after pruning, if it was pruned.
+    origin : bytes or None
+        The float network that it was made from, if not the one that all others are.
     """
 
     model: bytes | None
     equalities: tuple[Equality, ...] = ()
     reason: str | None = None
     costs: dict[str, Costs] = field(default_factory=dict)
+    origin: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -119,11 +122,17 @@ class Ladder:
 
     def _options(self) -> QuantOptions:
         section = self.quantize
-        return QuantOptions(INPUT_SCALE, section.observer, section.per_channel, score=section.score)
+        return QuantOptions(
+            INPUT_SCALE,
+            section.observer,
+            section.per_channel,
+            score=section.score,
+            percentile_share=section.percentile_share,
+        )
 
     def _float(self) -> Attempt:
         _, length, channels = self.train.codes.shape
-        exported = export_onnx(self.trained, channels, length, INPUT_SCALE)
+        exported = export_onnx(self._start, channels, length, INPUT_SCALE)
         lower(onnx.load_from_string(exported))
         equalised = self._start if self.quantize.equalise else None
         checked = check_float(self.trained, exported, self._compared(), INPUT_SCALE, equalised=equalised)
@@ -166,13 +175,13 @@ class Ladder:
             return Attempt(None, reason="quantize.pruning says nothing of how")
         given = (self.trained, self.architecture, self.train, self.val, self.training, pruning, self.seed)
         smaller, _ = prune(*given)
-        length = self.train.codes.shape[1]
+        _, length, channels = self.train.codes.shape
         found = {"before": costs(self.trained, length), "after": costs(smaller, length)}
         if not worthwhile(found["before"], found["after"]):
             return Attempt(None, reason="dropped: it saves too little of weights, work and memory", costs=found)
         start = equalise(smaller, self._calibration, INPUT_SCALE) if self.quantize.equalise else smaller
         made = self._fine_tuned("pruned", start)
-        return Attempt(made.model, made.equalities, costs=found)
+        return Attempt(made.model, made.equalities, None, found, export_onnx(start, channels, length, INPUT_SCALE))
 
     def _compared(self) -> NDArray[np.int8]:
         windows = self.val.planes

@@ -18,16 +18,30 @@ from stages.core.templates import environment
 _POINT, _ZERO = "#3b76af", "#5d5d5d"
 
 
-def rankings(outcomes: Sequence[Outcome], outputs: Sequence[str]) -> dict[str, dict[str, Ranking]]:
-    """Rank the choices by output and cost; a cost that cannot be computed in some cell is left out."""
+#: Rankings by question, then by cost.
+Rankings = dict[str, dict[str, Ranking]]
+
+
+def rankings(outcomes: Sequence[Outcome], outputs: Sequence[str]) -> Rankings:
+    """Rank the choices by output and cost, with either score head and with each alone.
+
+    An int8 score clips what calibration did not see, so the head decides on what the other choices are worth. A cost
+    that cannot be computed in some cell is left out.
+    """
     return {
-        output: {
+        f"{output}, {head}": {
             cost: rank(by_cell)
             for cost in COSTS
-            if np.isfinite(list((by_cell := cost_of(outcomes, output, cost)).values())).all()
+            if np.isfinite(list((by_cell := cost_of(part, output, cost)).values())).all()
         }
         for output in outputs
+        for head, part in _by_head(outcomes).items()
     }
+
+
+def _by_head(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    heads = {f"{head} score": [each for each in outcomes if each.cell.score == head] for head in FACTORS["score"]}
+    return {"either score": list(outcomes), **heads}
 
 
 @dataclass(frozen=True)
@@ -51,14 +65,17 @@ class Setting:
     pictured: list[str]
 
 
-def render_ablation(outcomes: Sequence[Outcome], by_output: dict[str, dict[str, Ranking]], setting: Setting) -> str:
+def render_ablation(
+    outcomes: Sequence[Outcome], by_question: Rankings, outputs: Sequence[str], setting: Setting
+) -> str:
     """Render the page as Markdown.
 
     Parameters
     ----------
     outcomes : sequence of Outcome
-    by_output : dict
+    by_question : dict
         What `rankings` makes of them.
+    outputs : sequence of str
     setting : Setting
     """
     templates = environment(__package__)
@@ -69,8 +86,9 @@ def render_ablation(outcomes: Sequence[Outcome], by_output: dict[str, dict[str, 
         cells=len({outcome.cell for outcome in outcomes}),
         factors=FACTORS,
         claim=CLAIM,
-        by_output=by_output,
-        table={output: _table(outcomes, output, list(of)) for output, of in by_output.items()},
+        by_question=by_question,
+        costs=list(COSTS),
+        table={output: _table(outcomes, output, list(COSTS)) for output in outputs},
     )
 
 
@@ -84,28 +102,30 @@ def _table(
 
 
 def _interval(value: Estimate) -> str:
+    if math.isnan(value.mean):
+        return "-"
     ends = "" if math.isnan(value.low) else f" [{value.low:.3g}, {value.high:.3g}]"
     return f"{value.mean:.3g}{ends}"
 
 
-def save_effects(path: Path, by_output: dict[str, dict[str, Ranking]]) -> None:
-    """Draw what each choice saves, with its interval, as a PNG: an output per row, a cost per column.
+def save_effects(path: Path, by_question: Rankings) -> None:
+    """Draw what each choice saves, with its interval, as a PNG: a question per row, a cost per column.
 
     Parameters
     ----------
     path : Path
-    by_output : dict
+    by_question : dict
         What `rankings` makes.
     """
-    costs = list(dict.fromkeys(cost for of in by_output.values() for cost in of))
-    figure = Figure(figsize=(2.6 * len(costs) + 1, 1.7 * len(by_output) + 0.7), layout="constrained")
+    costs = list(dict.fromkeys(cost for of in by_question.values() for cost in of))
+    figure = Figure(figsize=(3 * len(costs) + 1, 1.5 * len(by_question) + 0.7), layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.subplots(len(by_output), len(costs), sharey=True, squeeze=False)
-    for row, (output, of) in zip(grid, by_output.items(), strict=True):
+    grid = figure.subplots(len(by_question), len(costs), sharey=True, squeeze=False)
+    for row, (question, of) in zip(grid, by_question.items(), strict=True):
         for axes, cost in zip(row, costs, strict=True):
             if cost in of:
                 _draw_effects(axes, of[cost])
-            axes.set_title(f"{output}: {cost}".replace("_", " "), loc="left", fontsize=9)
+            axes.set_title(f"{question}: {cost}".replace("_", " "), loc="left", fontsize=8)
         row[0].set_yticks(range(len(FACTORS)), list(FACTORS))
         row[0].set_ylim(len(FACTORS) - 0.5, -0.5)
     figure.suptitle(
@@ -121,4 +141,5 @@ def _draw_effects(axes: Axes, ranking: Ranking) -> None:
         axes.plot([gain.mean], [place], "o", color=_POINT)
     axes.axvline(0, color=_ZERO, linewidth=0.8)
     axes.tick_params(labelsize=8)
+    axes.locator_params(axis="x", nbins=4)
     axes.spines[["top", "right"]].set_visible(False)

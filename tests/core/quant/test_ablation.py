@@ -27,6 +27,7 @@ def recipe() -> Recipe:
     train, quantize = (yaml.safe_load((CONF / name / "default.yaml").read_text()) for name in ("train", "quantize"))
     small = {"epochs": 3, "patience": 3, "batch_size": 32, "lr": 0.02, "weight_decay": 0.0}
     plain = {"observer": "minmax", "percentile_share": 0.999, "equalise": False, "score": "int8", "ladder": ["ptq"]}
+    plain["pruning"] = None
     return Recipe.model_validate(
         {
             "seed": 1,

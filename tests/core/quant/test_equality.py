@@ -112,10 +112,12 @@ def test_a_single_score_in_a_thousand_may_differ_and_two_may_not() -> None:
         check_quantised(Off(2), exported, many, SCALE)  # type: ignore[arg-type]
 
 
-def test_step_of_codes_is_their_scale_and_of_an_int32_score_that_of_256_codes() -> None:
+def test_step_of_int8_codes_is_their_scale_and_of_a_wider_score_that_of_256_codes() -> None:
     model, exported = quantised()
     scores = float_scores(model, CODES, SCALE)
     step = score_step(lower(onnx.load_from_string(exported)), scores)
     np.testing.assert_allclose([np.diff(np.unique(scores)).min()] * 2, step, rtol=1e-3)
-    graph = lower(onnx.load_from_string(quantised(score="int32")[1]))
-    np.testing.assert_allclose(score_step(graph, np.array([[0.0, 7], [51, 7]], dtype=np.float32)), [0.2, 1], rtol=1e-6)
+    for wider in ({"score": "int32"}, {"activation": "int16"}):
+        graph = lower(onnx.load_from_string(quantised(**wider)[1]))
+        found = score_step(graph, np.array([[0.0, 7], [51, 7]], dtype=np.float32))
+        np.testing.assert_allclose(found, [0.2, 1], rtol=1e-6)

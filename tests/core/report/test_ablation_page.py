@@ -25,12 +25,12 @@ def outcomes(seeds=(1, 2, 3)):
 
 def page_of(results):
     setting = Setting("demo", 7, ["observer minmax"], ["float, seed 3", "worst", "best"])
-    return render_ablation(results, rankings(results, OUTPUTS), setting)
+    return render_ablation(results, rankings(results, OUTPUTS), OUTPUTS, setting)
 
 
 def test_every_table_has_a_header_a_rule_and_rows_of_one_width():
     tables = [block.splitlines() for block in page_of(outcomes()).split("\n\n") if block.lstrip().startswith("|")]
-    assert [len(rows) for _, _, *rows in tables] == [len(COSTS), 16] * 2
+    assert [len(rows) for _, _, *rows in tables] == [len(COSTS)] * 6 + [16] * 2
     for header, rule, *rows in tables:
         assert re.fullmatch(r"\|(-+\|)+", rule)
         assert {line.count("|") for line in (rule, *rows)} == {header.count("|")}
@@ -54,9 +54,23 @@ def test_cost_that_cannot_be_computed_is_left_out():
     results = outcomes()
     results[5].costs["anomalous"]["tpr_at_fpr_1_drop"] = float("nan")
     found = rankings(results, OUTPUTS)
-    assert "tpr_at_fpr_1_drop" not in found["anomalous"]
-    assert "tpr_at_fpr_1_drop" in found["very_bad"]
-    assert page_of(results).count("| tpr_at_fpr_1_drop | calibration") == 1
+    assert results[5].cell.score == "int32"
+    without = [question for question, of in found.items() if "tpr_at_fpr_1_drop" not in of]
+    assert without == ["anomalous, either score", "anomalous, int32 score"]
+    assert page_of(results).count("| tpr_at_fpr_1_drop | calibration") == 4
+
+
+def test_each_score_head_is_ranked_apart():
+    """Calibration matters with the int8 score alone."""
+    results = outcomes()
+    for each in results:
+        if each.cell.score == "int32" and each.cell.calibration == "healthy_only":
+            each.costs["anomalous"]["auc_drop"] -= 0.4
+    found = {question: of["auc_drop"].effects for question, of in rankings(results, OUTPUTS).items()}
+    gains = {q: {e.factor: round(e.gain.mean, 6) for e in effects} for q, effects in found.items()}
+    assert gains["anomalous, int8 score"] == {"calibration": 0.4, "weights": 0.2, "method": 0.1}
+    assert gains["anomalous, int32 score"] == {"calibration": 0.0, "weights": 0.2, "method": 0.1}
+    assert gains["anomalous, either score"]["calibration"] == 0.2
 
 
 def test_extremes_are_the_built_in_ones():

@@ -41,6 +41,21 @@ def facts():
         "classes": ("healthy", "anomalous"),
         "told": {"ptq": Classification(0.75, {"healthy": 0.5, "anomalous": float("nan")}, [[30, 20], [0, 0]])},
         "rejections": {},
+        "layers": {
+            "ptq": {
+                "windows": 64,
+                "reasons": [
+                    {
+                        "noise": {
+                            **dict.fromkeys(("sqnr_db", "own_sqnr_db", "weight_sqnr_db"), 31.25),
+                            **dict.fromkeys(("saturated_healthy", "saturated_anomalous", "range_use"), None),
+                            "layer": "stem",
+                        },
+                        "healed": 0.75,
+                    }
+                ],
+            }
+        },
         "prices": {"ptq": {"weight_bytes": 77, "boards": {"mps3_an547": {"arena_bytes": 5, **board}}}},
         "units": "group",
         "confidence": 0.95,
@@ -63,7 +78,7 @@ def tables_of(page):
 
 def test_every_table_has_a_header_a_rule_and_rows_of_one_width():
     tables = tables_of(render(**facts()))
-    assert len(tables) == 10
+    assert len(tables) == 11
     for header, rule, *rows in tables:
         assert re.fullmatch(r"\|(-+\|)+", rule.replace(" ", ""))
         assert rows
@@ -77,6 +92,7 @@ def test_page_marks_failed_limits_and_dashes_what_cannot_be_computed():
     assert "| anomalous | compression | 0.5 |" in page
     assert "| mps3_an547 | 17 | 4321 | 1 | 2 | 3 | 4 |" in page
     assert "| ptq | mps3_an547 | 77 | 5 | 1 | 2 | 4 | 17 | 4321 |" in page
+    assert "| stem | 0.750 | 31.2 | 31.2 | 31.2 | - | - | - |" in page
     assert "There is no `int16`: the accumulator can reach too far" in page
 
 
