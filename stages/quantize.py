@@ -66,6 +66,7 @@ def main(paths: argparse.Namespace) -> str:
         calibration = {"design": settings.quantize.calibration.design, "train_rows": rungs.rows.tolist()}
         gate = {
             "selected": selected,
+            "ladder": climbed,
             "rungs": selection.verdicts,
             "missing": {name: each.reason for name, each in attempts.items() if each.reason},
             "costs": {name: each.costs for name, each in attempts.items() if each.costs},

@@ -442,7 +442,7 @@ def test_gate_refusal_exits_with_3_and_leaves_the_table(gate_refusal):
     result, folder = gate_refusal
     said = paragraph(
         result.returncode,
-        result.stdout,
+        "",
         result.stderr,
         "gate",
         "ptq fails anomalous auc_drop",
@@ -450,6 +450,9 @@ def test_gate_refusal_exits_with_3_and_leaves_the_table(gate_refusal):
         expected_code=3,
     )
     assert "tpr_at_fpr_5_drop" not in said
+    table = result.stdout.splitlines()
+    assert table[0] == "gate: ptq REFUSED"
+    assert [line.split()[:4] for line in table if line.startswith("FAIL")] == [["FAIL", "ptq", "anomalous", "auc_drop"]]
     gate = json.loads((folder / "gate.json").read_text())
     assert gate["selected"] is None
     assert {row["metric"]: row["passed"] for row in gate["rungs"]["ptq"]} == {

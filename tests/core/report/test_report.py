@@ -34,6 +34,7 @@ def facts():
         "task": "demo",
         "gate": {
             "selected": "ptq",
+            "ladder": ["ptq"],
             "rungs": {"ptq": [row.__dict__ for row in rows]},
             "missing": {"int16": "the accumulator can reach too far"},
             "costs": {},
