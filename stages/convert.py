@@ -10,6 +10,7 @@ from stages.core.artifacts import output_directory, read_json, write_json
 from stages.core.conversion import Conversion, convert
 from stages.core.errors import GateRefused
 from stages.core.graph.onnx_view import read_model
+from stages.core.schema.decision import Decision
 from stages.core.schema.labels import Labels
 from stages.core.settings import Settings, load
 from stages.core.stage import run
@@ -21,6 +22,7 @@ class ConvertSettings(Settings):
 
     task: str
     labels: Labels
+    decision: Decision
 
 
 def main(paths: argparse.Namespace) -> str:
@@ -69,7 +71,8 @@ def conversion(paths: argparse.Namespace, settings: ConvertSettings, rung: str, 
     facts: dict[str, Any] = {"leaky": read_json(paths.split / "split.json")["leaky"], "task": settings.task}
     thresholds = read_json(paths.quantize / "thresholds.json")[rung]
     preprocess = read_json(paths.features / "contract.json")
-    return convert(model, rung, thresholds, preprocess, settings.labels.classes, facts)
+    accumulate = settings.decision.accumulate
+    return convert(model, rung, thresholds, preprocess, settings.labels.classes, facts, accumulate=accumulate)
 
 
 def write(converted: Conversion, folder: Path, generated: Path) -> None:

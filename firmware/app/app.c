@@ -2,11 +2,13 @@
 
 #include "model.h"
 #include "preprocess.h"
+#include "runtime/accumulate.h"
 #include "runtime/decision.h"
 #include "runtime/ring.h"
 
 _Static_assert(TG_CLASSES <= 256, "a class fits a byte");
 _Static_assert(TG_HOP >= 1, "windows advance");
+_Static_assert(TG_ALARM_FULL >= 1, "an alarm takes a positive window");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "counts lie in memory as the stream brings them");
 
 /* One window being filled while another is decided. */
@@ -18,6 +20,7 @@ static tg_sample window[TG_WINDOW * TG_CHANNELS];
 static tg_ring ring;
 static const int32_t threshold_codes[] = TG_THRESHOLD_CODES;
 static tg_decision decision;
+static tg_accumulate accumulate;
 
 _Static_assert(sizeof threshold_codes / sizeof *threshold_codes == TG_MODEL_OUTPUTS, "one threshold per output");
 
@@ -29,6 +32,7 @@ void tg_app_init(void)
     tg_model_init();
     tg_ring_init(&ring, ring_frames, RING_FRAMES, FRAME_BYTES, TG_WINDOW, TG_HOP);
     tg_decision_init(&decision, threshold_codes, TG_MODEL_OUTPUTS);
+    tg_accumulate_init(&accumulate, TG_ALARM_FULL);
     frame_filled = 0;
 }
 
@@ -61,9 +65,11 @@ bool tg_app_poll(uint8_t record[TG_RECORD_BYTES])
         codes[k] = tg_model_score(k);
         put_u32(&record[16 + 4 * k], (uint32_t)codes[k]);
     }
+    const uint8_t class = tg_decision_update(&decision, codes);
+    const bool alarm = tg_accumulate_update(&accumulate, class > 0);
     record[0] = TG_RECORD_SYNC;
-    record[1] = tg_decision_update(&decision, codes);
-    record[2] = tg_model_arena_intact();
+    record[1] = class;
+    record[2] = (uint8_t)((tg_model_arena_intact() ? TG_RECORD_ARENA_INTACT : 0u) | (alarm ? TG_RECORD_ALARM : 0u));
     record[3] = TG_MODEL_OUTPUTS;
     put_u32(&record[4], decision.windows);
     put_u32(&record[8], decision.anomalies);

@@ -5,7 +5,8 @@
  *
  *       offset  0  uint8   0xA5
  *               1  uint8   class of the window, 0 is normal
- *               2  uint8   1 if the guard words around the arena are intact, else 0
+ *               2  uint8   flags: bit 0 is 1 if the guard words around the arena are intact,
+ *                          bit 1 is 1 while there is an alarm
  *               3  uint8   outputs of the network
  *               4  uint32  windows decided so far, this one included
  *               8  uint32  windows so far of any class but 0
@@ -22,6 +23,8 @@
 
 #define TG_RECORD_BYTES (16 + 4 * TG_MODEL_OUTPUTS)
 #define TG_RECORD_SYNC 0xA5
+#define TG_RECORD_ARENA_INTACT 1u
+#define TG_RECORD_ALARM 2u
 
 void tg_app_init(void);
 

@@ -62,6 +62,8 @@ def convert(
     preprocess: Mapping[str, Any],
     classes: Sequence[str],
     facts: Mapping[str, Any],
+    *,
+    accumulate: int = 1,
 ) -> Conversion:
     """Lower a network, plan its memory, generate its C, and state its contract.
 
@@ -79,6 +81,8 @@ def convert(
         In order of severity.
     facts : mapping
         Further entries of the contract.
+    accumulate : int
+        The level that raises the alarm, see `stages.core.schema.decision.Decision`.
 
     Raises
     ------
@@ -105,10 +109,12 @@ def convert(
             "class": "the last class k + 1 with score_code[k] >= threshold_codes[k], or the first class",
             "threshold_codes": codes,
             "threshold_logits": [threshold["logit"] for threshold in thresholds],
+            "alarm": "level == accumulate; a window above the first class raises the level by 1, any other lowers it",
+            "accumulate": accumulate,
         },
         "weights": table,
     }
-    files = emit(graph, arena, preprocess, threshold_codes=codes, model_sha256=version)
+    files = emit(graph, arena, preprocess, threshold_codes=codes, accumulate=accumulate, model_sha256=version)
     return Conversion(graph, arena.arena_bytes, arena.lower_bound, picture(buffers, arena), contract, weights, files)
 
 

@@ -29,7 +29,8 @@ def own_record(tmp_path_factory):
 def paths(tmp_path):
     """What the stage reads; the int16 rung is in the gate's table, but its network could not be made."""
     labels = {"classes": ["normal", "worn", "broken"], "min_overlap": 0.5}
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"seed": 1, "task": "test", "labels": labels}))
+    config = {"seed": 1, "task": "test", "labels": labels, "decision": {"accumulate": 3}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     for folder in ("split", "features", "quantize"):
         (tmp_path / folder).mkdir()
     write(tmp_path / "split" / "split.json", {"leaky": False})
@@ -68,6 +69,12 @@ def test_the_rung_that_ships_lies_where_build_expects_it_with_the_same_bytes(pat
         assert (paths.out / name).read_bytes() == (rung / name).read_bytes()
     for name in FILES:
         assert (paths.generated / name).read_bytes() == (rung / "generated" / name).read_bytes()
+
+
+def test_device_and_contract_raise_the_alarm_at_the_configured_level(paths):
+    convert.main(paths)
+    assert json.loads((paths.out / "contract.json").read_text())["decision"]["accumulate"] == 3
+    assert "#define TG_ALARM_FULL 3\n" in (paths.generated / "contract.h").read_text()
 
 
 def test_a_rung_that_ships_without_a_network_is_refused(paths):

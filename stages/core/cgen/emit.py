@@ -25,7 +25,13 @@ FILES = ("contract.h", "model.c", "model.h", "preprocess.c", "preprocess.h")
 
 
 def emit(
-    graph: Graph, plan: Plan, preprocess: Mapping[str, Any], *, threshold_codes: Sequence[int], model_sha256: str
+    graph: Graph,
+    plan: Plan,
+    preprocess: Mapping[str, Any],
+    *,
+    threshold_codes: Sequence[int],
+    model_sha256: str,
+    accumulate: int = 1,
 ) -> dict[str, str]:
     """Generate the C files of one model.
 
@@ -41,6 +47,8 @@ def emit(
         order key.
     model_sha256 : str
         Hash of the ONNX file that the graph came from, for the stamp.
+    accumulate : int
+        The level that raises the alarm; 1 makes every positive window one.
 
     Returns
     -------
@@ -71,6 +79,7 @@ def emit(
         "outputs": graph.output.length * graph.output.channels,
         "arena_bytes": plan.arena_bytes,
         "threshold_codes": list(threshold_codes),
+        "accumulate": accumulate,
         **preprocess_context(preprocess),
     }
     templates = environment(__package__)

@@ -17,6 +17,9 @@ from stages.core.schema.build import NativeBoard, QemuBoard
 
 SYNC = 0xA5
 
+#: Bits of a record's flags.
+ARENA_INTACT, ALARM = 1, 2
+
 
 def record_type(outputs: int) -> np.dtype[np.void]:
     """Return the layout of one decided window, for a network of so many outputs."""
@@ -24,7 +27,7 @@ def record_type(outputs: int) -> np.dtype[np.void]:
         [
             ("sync", "u1"),
             ("class", "u1"),
-            ("arena_intact", "u1"),
+            ("flags", "u1"),
             ("outputs", "u1"),
             ("windows", "<u4"),
             ("anomalies", "<u4"),

@@ -31,9 +31,10 @@ def need_tools(name: str) -> None:
             pytest.skip(f"{program} is not installed, so board {name} cannot be built and run")
 
 
-def write_generated(folder: Path, graph, contract, threshold_codes=(10,), model_sha256="0" * 64) -> Path:
+def write_generated(folder: Path, graph, contract, threshold_codes=(10,), model_sha256="0" * 64, accumulate=1) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    files = emit(graph, plan(lifetimes(graph)), contract, threshold_codes=threshold_codes, model_sha256=model_sha256)
+    decision = {"threshold_codes": threshold_codes, "accumulate": accumulate}
+    files = emit(graph, plan(lifetimes(graph)), contract, model_sha256=model_sha256, **decision)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     return folder

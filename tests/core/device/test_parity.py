@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from stages.core.device import harness
-from stages.core.device.app import stream
+from stages.core.device.app import ALARM, ARENA_INTACT, stream
 from stages.core.device.build import build_firmware
 from stages.core.errors import ArtifactError, ToolchainError
 from stages.core.graph.ir import Graph
@@ -19,6 +20,7 @@ from tests.kernels import brute_force
 from tests.kernels.random_networks import preprocess_contract, random_graph
 
 WINDOW, CHANNELS, OUTPUTS, TIMEOUT_S = 128, 2, 2, 60
+ACCUMULATE = 2
 SHIPS = "int8"
 PRECISIONS = {"int8": "int8", "accumulator": "int8+int32", "int16": "int16", "float": "float32"}
 
@@ -86,7 +88,8 @@ def built(request, tmp_path_factory):
     need_tools(name)
     folder = tmp_path_factory.mktemp("device")
     for precision in PRECISIONS:
-        write_generated(folder / precision / "generated", *network(precision), thresholds(precision))
+        generated = folder / precision / "generated"
+        write_generated(generated, *network(precision), thresholds(precision), accumulate=ACCUMULATE)
     images = build_firmware(
         FIRMWARE,
         folder / SHIPS / "generated",
@@ -172,7 +175,24 @@ def test_the_app_decides_what_the_harness_computes(device):
     assert records["windows"].tolist() == list(range(1, len(cut) + 1))
     assert records["anomalies"].tolist() == np.cumsum(classes > 0).tolist()
     assert records["dropped_frames"].max() == 0
-    assert records["arena_intact"].min() == 1
+    assert set((records["flags"] & ~np.uint8(ALARM)).tolist()) == {ARENA_INTACT}
+
+
+def level(before, positive):
+    return min(before + 1, ACCUMULATE) if positive else max(before - 1, 0)
+
+
+def test_the_app_raises_the_alarm_by_the_windows_that_it_decides(device):
+    hop = network(device.precision)[1]["hop"]
+    # Of one hop over and over, all windows are the same: a level has the time to rise and to fall.
+    noise = np.random.Generator(np.random.PCG64(33)).normal(0, 3000, (20, hop, CHANNELS))
+    recording = np.tile(np.rint(noise).astype(np.int16), (1, 5, 1)).reshape(-1, CHANNELS)
+    count = (len(recording) - WINDOW) // hop + 1
+    records = stream(device.app, device.name, device.board, recording, count, OUTPUTS, timeout_s=TIMEOUT_S)
+    levels = itertools.accumulate(records["class"] > 0, level, initial=0)
+    alarms = [each == ACCUMULATE for each in levels][1:]
+    assert ((records["flags"] & ALARM) > 0).tolist() == alarms
+    assert 0 < sum(alarms) < count
 
 
 @pytest.mark.parametrize(("channels", "dtype"), [(CHANNELS + 1, np.int16), (CHANNELS, np.int32)])
