@@ -105,7 +105,8 @@ def _interval(value: Estimate) -> str:
     if math.isnan(value.mean):
         return "-"
     ends = "" if math.isnan(value.low) else f" [{value.low:.3g}, {value.high:.3g}]"
-    return f"{value.mean:.3g}{ends}"
+    mean = round(value.mean, 9) or 0.0  # what is left of a sum that should be 0 is no figure
+    return f"{mean:.3g}{ends}"
 
 
 def save_effects(path: Path, by_question: Rankings) -> None:
