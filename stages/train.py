@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections import defaultdict
 from typing import Any
 
-import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import nn
@@ -18,12 +18,10 @@ from stages.core.nets.augment import varied
 from stages.core.nets.baselines import Logistic, baseline_scores, describe
 from stages.core.nets.examples import Examples, load_examples
 from stages.core.nets.inference import float_scores
-from stages.core.nets.loop import Epoch, fit
-from stages.core.nets.models import build_model
+from stages.core.nets.loop import Epoch, fit_best, initialised
 from stages.core.schema.labels import Labels
 from stages.core.schema.model import Model
 from stages.core.schema.train import Train
-from stages.core.seeds import derive_seed, seed_torch
 from stages.core.settings import Settings, load
 from stages.core.stage import progress_bar, run
 from stages.core.tail import describe as describe_scores
@@ -44,7 +42,9 @@ def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     config = load(paths.config, TrainSettings)
     train, val = load_examples(paths.split, paths.features, config.labels.outputs, "train", "val")
-    model = untrained(config, train)
+    _, length, channels = train.codes.shape
+    # Before the first epoch: training what the device could not run would be for nothing.
+    check_module(initialised(config.model, channels, train.outputs, config.seed), channels, length)
     with (
         output_directory(paths.out) as out,
         track("train", config.train.model_dump()) as record,
@@ -58,11 +58,11 @@ def main(paths: argparse.Namespace) -> str:
             features=paths.features,
         ) as varying,
     ):
-        history = train_float(model, varying, val, config, record)
+        model, history = train_float(varying, val, config, record)
         described = describe(train.codes)
         logistic = [Logistic.fit(described, targets) for targets in train.targets.T]
         scores: dict[str, NDArray[Any]] = {
-            "float": float_scores(model.eval(), val.planes, INPUT_SCALE),
+            "float": float_scores(model, val.planes, INPUT_SCALE),
             **baseline_scores(val.codes, logistic),
         }
         metrics = score_metrics(scores, val, config)
@@ -77,30 +77,21 @@ def main(paths: argparse.Namespace) -> str:
     return f"train: {n_parameters} parameters, {len(history)} epochs; val {headline(metrics)}"
 
 
-def untrained(config: TrainSettings, train: Examples) -> nn.Module:
-    """Build the seeded network, and refuse it before the first epoch if the device could not run it."""
-    seed_torch(derive_seed(config.seed, "train"))
-    _, length, channels = train.codes.shape
-    model = build_model(config.model, channels, train.outputs)
-    check_module(model, channels, length)
-    return model
-
-
 def train_float(
-    model: nn.Module, train: Examples, val: Examples, config: TrainSettings, record: Run
-) -> list[dict[str, Any]]:
-    """Fit the network and return its history."""
-    history: list[dict[str, Any]] = []
-    generator = torch.Generator().manual_seed(derive_seed(config.seed, "train", "order"))
-    with progress_bar("train: epochs", config.train.epochs) as advance:
+    train: Examples, val: Examples, config: TrainSettings, record: Run
+) -> tuple[nn.Module, list[dict[str, Any]]]:
+    """Train the network, and return it and the history of the start that it came from."""
+    histories = defaultdict[int, list[dict[str, Any]]](list)
+    with progress_bar("train: epochs", config.train.epochs * (config.train.restarts + 1)) as advance:
 
-        def on_epoch(epoch: Epoch) -> None:
-            history.append(epoch.__dict__)
-            record.metrics({"train_loss": epoch.train_loss, "val_loss": epoch.val_loss}, step=epoch.epoch)
+        def on_epoch(start: int, epoch: Epoch) -> None:
+            histories[start].append(epoch.__dict__)
+            losses = {"train_loss": epoch.train_loss, "val_loss": epoch.val_loss}
+            record.metrics(losses, step=start * config.train.epochs + epoch.epoch)
             advance()
 
-        fit(model, train, val, config.train, generator=generator, on_epoch=on_epoch)
-    return history
+        model, kept = fit_best(config.model, train, val, config.train, config.seed, on_epoch)
+    return model, histories[kept]
 
 
 def score_metrics(scores: dict[str, NDArray[Any]], val: Examples, config: TrainSettings) -> ByModel:

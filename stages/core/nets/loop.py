@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,8 +16,11 @@ from stages.core.errors import TrainingError
 from stages.core.nets.examples import Examples
 from stages.core.nets.inference import dequantise, float_scores
 from stages.core.nets.losses import LossFunction, loss_function
+from stages.core.nets.models import build_model
 from stages.core.nets.sampling import epoch_rows
+from stages.core.schema.model import Model
 from stages.core.schema.train import Sampling, Train
+from stages.core.seeds import derive_seed, seed_torch
 
 
 def batches(
@@ -42,6 +46,61 @@ class Epoch:
     val_loss: float
 
 
+def initialised(section: Model, channels: int, outputs: int, seed: int, restart: int = 0) -> nn.Module:
+    """Build the untrained network of a seed's first start or of another."""
+    seed_torch(derive_seed(seed, "train", *_path(restart)))
+    return build_model(section, channels, outputs)
+
+
+def _path(restart: int) -> list[int]:
+    """Return what tells the seeds of a restart from those of the first start."""
+    return [restart] if restart else []
+
+
+def fit_best(
+    section: Model,
+    train: Examples,
+    val: Examples,
+    settings: Train,
+    seed: int,
+    on_epoch: Callable[[int, Epoch], None] = lambda restart, epoch: None,
+) -> tuple[nn.Module, int]:
+    """Train from as many initialisations as configured, and keep the network of the lowest val loss.
+
+    The smaller a network, the more its initialisation decides which optimum it finds.
+
+    Parameters
+    ----------
+    section : schema.model.DsCnn or Mlp
+    train, val : Examples
+    settings : Train
+    seed : int
+        Initialisations and orders of batches derive from it.
+    on_epoch : callable
+        Told of the start, from 0, and of each of its finished epochs.
+
+    Returns
+    -------
+    Module
+        In evaluation mode.
+    int
+        The start that it came from, from 0.
+
+    Raises
+    ------
+    TrainingError
+        If the loss diverges.
+    """
+    fitted: list[tuple[float, nn.Module]] = []
+    for restart in range(settings.restarts + 1):
+        model = initialised(section, train.codes.shape[2], train.outputs, seed, restart)
+        generator = torch.Generator().manual_seed(derive_seed(seed, "train", "order", *_path(restart)))
+        loss = fit(model, train, val, settings, generator=generator, on_epoch=functools.partial(on_epoch, restart))
+        fitted.append((loss, model))
+    kept = min(range(len(fitted)), key=lambda start: fitted[start][0])
+    return fitted[kept][1].eval(), kept
+
+
 def fit(
     model: nn.Module,
     train: Examples,
@@ -50,7 +109,7 @@ def fit(
     *,
     generator: torch.Generator,
     on_epoch: Callable[[Epoch], None],
-) -> None:
+) -> float:
     """Train in place with AdamW and a cosine schedule; keep the weights of the lowest val loss.
 
     Parameters
@@ -63,6 +122,11 @@ def fit(
         Drives the order of the batches.
     on_epoch : callable
         Told of every finished epoch.
+
+    Returns
+    -------
+    float
+        The lowest val loss.
 
     Raises
     ------
@@ -96,6 +160,7 @@ def fit(
         elif epoch - best_epoch >= settings.patience:
             break
     model.load_state_dict(best)
+    return best_loss
 
 
 def _train_epoch(

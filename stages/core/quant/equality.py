@@ -7,6 +7,7 @@ that loses its biases on the way still scores, and often still ranks.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -30,8 +31,9 @@ from stages.core.nets.inference import dequantise, float_scores
 from stages.core.quant.ptq import capture
 from stages.core.quant.quantizer import ENDINGS, RELUS
 
-#: Largest difference of float scores, as a share of their range.
-FLOAT_LIMIT = 1e-5
+#: Largest difference of float scores, as a share of their range; or, where float32 itself is coarser, in distances of
+#: the trained network's scores from what they are in float64.
+FLOAT_LIMIT, ROUNDING_LIMIT = 1e-5, 10.0
 #: Largest difference of quantised scores in steps, and the share of scores that may exceed it.
 STEP_LIMIT, STEP_SHARE = 1.0, 0.001
 
@@ -103,13 +105,21 @@ def check_float(
     steps.append(("folded", float_scores(folded, codes, input_scale)))
     steps.append(("exported", run(exported, codes, [SCORE])[SCORE]))
     extent = float(np.ptp(steps[0][1])) or 1.0
+    limit = max(FLOAT_LIMIT, ROUNDING_LIMIT * _rounding(trained, codes, input_scale, steps[0][1]) / extent)
     rows = [
-        _compare(name, before, (found - expected) / extent, "range", FLOAT_LIMIT, 0.0)
+        _compare(name, before, (found - expected) / extent, "range", limit, 0.0)
         for (before, expected), (name, found) in pairwise(steps)
     ]
     inputs = dequantise(codes[:8], input_scale)
-    _refuse(rows, {"folded": (capture(start, *codes.shape[1:]), folded, inputs, FLOAT_LIMIT)})
+    _refuse(rows, {"folded": (capture(start, *codes.shape[1:]), folded, inputs, limit)})
     return rows
+
+
+def _rounding(trained: nn.Module, codes: NDArray[np.int8], input_scale: float, scores: Scores) -> float:
+    """Return the largest distance of float32 scores from those of the same network in float64."""
+    with torch.no_grad():
+        exact = copy.deepcopy(trained).double()(dequantise(codes, input_scale).double()).numpy()
+    return float(np.abs(scores - exact).max())
 
 
 def check_quantised(

@@ -49,6 +49,8 @@ class Train(Section):
         At most; training stops early.
     patience : int
         Epochs without a lower val loss before it stops.
+    restarts : int
+        Further initialisations to train; the network of the lowest val loss is kept.
     batch_size : int
     lr : float
         Peak learning rate of AdamW; it falls to zero along a cosine.
@@ -62,6 +64,7 @@ class Train(Section):
 
     epochs: int = Field(ge=1, le=1000)
     patience: int = Field(ge=1)
+    restarts: int = Field(ge=0, le=100)
     batch_size: int = Field(ge=1)
     lr: float = Field(gt=0, le=1)
     weight_decay: float = Field(ge=0)

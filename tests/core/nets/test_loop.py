@@ -10,12 +10,12 @@ import yaml
 from stages.core.events import Origins
 from stages.core.nets.examples import Examples
 from stages.core.nets.inference import float_scores
-from stages.core.nets.loop import batches, fit
+from stages.core.nets.loop import batches, fit, fit_best
 from stages.core.nets.losses import weighted_loss
 from stages.core.nets.models import build_model
 from stages.core.schema.model import Mlp
 from stages.core.schema.train import Train
-from stages.core.seeds import seed_torch
+from stages.core.seeds import derive_seed, seed_torch
 
 CONFIG = Path(__file__).parents[3] / "conf" / "train" / "default.yaml"
 SETTINGS = yaml.safe_load(CONFIG.read_text()) | {
@@ -126,3 +126,45 @@ def test_single_window_left_over_does_not_stop_the_training_of_windows_of_one_fr
     settings = Train.model_validate({**SETTINGS, "epochs": 2})
     fit(model, data, data, settings, generator=torch.Generator().manual_seed(1), on_epoch=history.append)
     assert len(history) == 2
+
+
+def frames():
+    """Windows of one frame; the classes differ in how far they lie from the middle."""
+    labels = (np.arange(200) % 2).astype(np.int8)
+    codes = np.random.default_rng(0).normal(0, 40, (200, 1, 3)) * (1 + labels[:, None, None])
+    return Examples(np.clip(codes, -128, 127).astype(np.int8), labels, 1)
+
+
+def started(restarts):
+    settings = Train.model_validate({**SETTINGS, "restarts": restarts, "epochs": 4, "patience": 4})
+    data = frames()
+    losses = {}
+
+    def on_epoch(start, epoch):
+        losses.setdefault(start, []).append(epoch.val_loss)
+
+    model, kept = fit_best(Mlp(kind="mlp", hidden=(4,)), data, data, settings, 5, on_epoch)
+    return model, kept, {start: min(each) for start, each in losses.items()}
+
+
+def test_of_all_starts_the_network_of_the_lowest_val_loss_is_kept():
+    model, kept, losses = started(4)
+    assert len(set(losses.values())) == 5
+    assert losses[kept] == min(losses.values()) < losses[0]
+    alone = started(0)
+    assert alone[1:] == (0, {0: losses[0]})
+    weights = [each.state_dict() for each in (model, started(4)[0], alone[0])]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert not all(torch.equal(weights[0][name], weights[2][name]) for name in weights[0])
+
+
+def test_without_restarts_a_network_is_trained_as_by_hand():
+    model, _, _ = started(0)
+    settings = Train.model_validate({**SETTINGS, "epochs": 4, "patience": 4})
+    data = frames()
+    seed_torch(derive_seed(5, "train"))
+    hand = build_model(Mlp(kind="mlp", hidden=(4,)), 3, 1)
+    generator = torch.Generator().manual_seed(derive_seed(5, "train", "order"))
+    loss = fit(hand, data, data, settings, generator=generator, on_epoch=lambda epoch: None)
+    assert loss == started(0)[2][0]
+    assert all(torch.equal(weights, hand.state_dict()[name]) for name, weights in model.state_dict().items())

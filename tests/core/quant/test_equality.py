@@ -75,6 +75,18 @@ def test_an_equalised_network_that_scores_otherwise_is_refused(exported: bytes) 
         check_float(ds_cnn(2), exported, CODES, SCALE, equalised=ds_cnn(2, seed=9))
 
 
+def test_scores_so_far_from_zero_that_float32_is_coarse_are_held_to_its_rounding() -> None:
+    model = ds_cnn(2)
+    with torch.no_grad():
+        model.head.bias += 1e4
+    rows = check_float(model, export_onnx(model, CODES.shape[1], CODES.shape[2], SCALE), CODES, SCALE)
+    assert all(row.holds and row.limit > 1e-4 for row in rows)
+    with torch.no_grad():
+        model.head.bias += 1
+    with pytest.raises(ParityBroken, match="exported network"):
+        check_float(model, export_onnx(ds_cnn(2), CODES.shape[1], CODES.shape[2], SCALE), CODES, SCALE)
+
+
 @pytest.mark.parametrize("options", [{}, {"score": "int32"}, {"activation": "int16"}], ids=str)
 def test_exported_integers_score_as_the_converted_network(options: dict[str, str]) -> None:
     (row,) = check_quantised(*quantised(**options), CODES, SCALE)
