@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -15,8 +14,7 @@ from stages.core.evaluation import REFERENCE, evaluate
 from stages.core.graph.export import export_onnx
 from stages.core.nets.examples import Examples
 from stages.core.nets.inference import float_scores
-from stages.core.nets.loop import fit
-from stages.core.nets.models import build_model
+from stages.core.nets.loop import fit_best
 from stages.core.quant.calibration import choose_rows
 from stages.core.quant.effects import FACTORS, Cell, Outcome
 from stages.core.quant.ladder import Ladder
@@ -25,7 +23,6 @@ from stages.core.schema.model import Model
 from stages.core.schema.quantize import Quantize
 from stages.core.schema.train import Train
 from stages.core.scoring import Scored, score, tune
-from stages.core.seeds import derive_seed, seed_torch
 from stages.core.settings import Settings
 from stages.core.thresholds import choosers
 
@@ -92,11 +89,7 @@ def train_float(recipe: Recipe, seed: int, varied: Examples, parts: Parts) -> nn
         The training windows, as training is to read them.
     parts : Parts
     """
-    seed_torch(derive_seed(seed, "train"))
-    model = build_model(recipe.model, parts.train.codes.shape[2], parts.train.outputs)
-    generator = torch.Generator().manual_seed(derive_seed(seed, "train", "order"))
-    fit(model, varied, parts.val, recipe.train, generator=generator, on_epoch=lambda epoch: None)
-    return model.eval()
+    return fit_best(recipe.model, varied, parts.val, recipe.train, seed)[0]
 
 
 def judge_float(recipe: Recipe, model: nn.Module, parts: Parts) -> FloatRun:
