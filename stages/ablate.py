@@ -12,7 +12,7 @@ from stages.core.artifacts import json_ready, output_directory, read_json, sha25
 from stages.core.evaluation import REFERENCE
 from stages.core.nets.augment import varied
 from stages.core.nets.examples import load_examples
-from stages.core.nets.models import build_model, load_weights
+from stages.core.nets.models import load_model
 from stages.core.parallel import map_sessions
 from stages.core.quant.ablation import (
     Parts,
@@ -84,10 +84,10 @@ def make_cell(paths: argparse.Namespace, settings: AblateSettings, work: Path, i
     """Quantise a seed's float network in one way, and keep what that cost."""
     seed, cell = item
     parts, source = read_parts(paths, settings), folder(work, seed, REFERENCE)
-    model = build_model(settings.model, parts.train.codes.shape[2], parts.train.outputs)
-    load_weights(model, source / "weights.safetensors")
+    shape = (parts.train.codes.shape[2], parts.train.outputs)
+    model = load_model(settings.model, *shape, source / "weights.safetensors")
     rows = read_json(source / "result.json")["rows"][cell.calibration]
-    judged = judge(settings, quantise(settings, cell, seed, model.eval(), rows, parts), parts)
+    judged = judge(settings, quantise(settings, cell, seed, model, rows, parts), parts)
     outcome = compare(settings, cell, seed, read_judged(source), judged, parts.test)
     with output_directory(folder(work, seed, cell)) as out:
         keep(out, judged, {"costs": outcome.costs})

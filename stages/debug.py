@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import onnx
 from rich.console import Console
 from rich.table import Table
 
 from stages.core.artifacts import json_ready, output_directory, read_json, write_json
 from stages.core.evaluation import REFERENCE
-from stages.core.graph.ir import Graph
-from stages.core.graph.lower import lower
+from stages.core.graph.lower import read_graph
 from stages.core.graph.onnx_view import read_model
 from stages.core.nets.examples import load_examples
 from stages.core.quant.debug import Diagnosis, diagnose, pair_layers, sample
@@ -32,8 +30,8 @@ def main(paths: argparse.Namespace) -> str:
     """Run the command."""
     labels = load(paths.config, DebugSettings).labels
     rung = paths.rung or chosen_rung(paths.quantize)
-    reference = read_graph(paths.reference or float_of(paths.quantize, rung))
-    graph = read_graph(paths.quantize / f"{rung}.onnx")
+    reference = read_graph(read_model(paths.reference or float_of(paths.quantize, rung)))
+    graph = read_graph(read_model(paths.quantize / f"{rung}.onnx"))
     (val,) = load_examples(paths.split, paths.features, labels.outputs, "val")
     windows = sample(val, paths.windows)
     diagnosis = diagnose(reference, graph, windows)
@@ -62,11 +60,6 @@ def float_of(quantize: Path, rung: str) -> Path:
     """Return the float network that a rung was quantised from: its own, where it was pruned or equalised before."""
     own = quantize / f"{rung}_float.onnx"
     return own if own.exists() else quantize / f"{REFERENCE}.onnx"
-
-
-def read_graph(path: Path) -> Graph:
-    """Read a network of any precision."""
-    return lower(onnx.load_from_string(read_model(path)))
 
 
 def table(rung: str, diagnosis: Diagnosis) -> Table:

@@ -7,17 +7,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import onnx
 import pandas as pd
 
 from stages.core.artifacts import json_ready, output_directory, read_json, write_json
 from stages.core.dsp.contract import INPUT_SCALE
 from stages.core.evaluation import REFERENCE, flat, headline
 from stages.core.gate import refusal, table
-from stages.core.graph.lower import lower
+from stages.core.graph.lower import read_graph
 from stages.core.nets.examples import Examples, load_examples
 from stages.core.nets.inference import float_scores
-from stages.core.nets.models import build_model, load_weights
+from stages.core.nets.models import load_model
 from stages.core.quant.calibration import choose_rows
 from stages.core.quant.debug import Diagnosis, diagnose, sample
 from stages.core.quant.ladder import Attempt, Ladder
@@ -97,8 +96,7 @@ def ladder(
     settings: QuantizeSettings, train: Examples, val: Examples, paths: argparse.Namespace, record: Run
 ) -> Iterator[Ladder]:
     """Give the ladder, and show its training while it is climbed."""
-    model = build_model(settings.model, train.codes.shape[2], train.outputs).eval()
-    load_weights(model, paths.train / "float.safetensors")
+    model = load_model(settings.model, train.codes.shape[2], train.outputs, paths.train / "float.safetensors")
     float_metrics = read_json(paths.train / "metrics.json")[REFERENCE]
     limits = [float_metrics[output]["threshold"] for output in settings.labels.classes[1:]]
     scores = float_scores(model, train.planes, INPUT_SCALE)
@@ -129,7 +127,7 @@ def diagnoses(attempts: Mapping[str, Attempt], val: Examples) -> dict[str, Diagn
     found = {}
     for name, each in attempts.items():
         if name != REFERENCE and shared is not None and each.model is not None:
-            reference, graph = (lower(onnx.load_from_string(model)) for model in (each.origin or shared, each.model))
+            reference, graph = map(read_graph, (each.origin or shared, each.model))
             found[name] = diagnose(reference, graph, windows)
     return found
 

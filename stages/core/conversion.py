@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import onnx
-
 from stages.core.cgen.emit import emit
 from stages.core.cgen.lifetimes import lifetimes
 from stages.core.cgen.weights import pack_weights
 from stages.core.graph.ir import Graph, Tensor
-from stages.core.graph.lower import accumulator_bounds, lower
+from stages.core.graph.lower import accumulator_bounds, read_graph
 from stages.core.graph.reference import head_of
 from stages.core.plan import Plan, picture, plan, prove
 
@@ -91,7 +89,7 @@ def convert(
     ArtifactError
         If the preprocess contract and the network do not fit together.
     """
-    graph = lower(onnx.load_from_string(model))
+    graph = read_graph(model)
     buffers = lifetimes(graph)
     arena = plan(buffers)
     prove(buffers, arena)

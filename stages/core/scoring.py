@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from stages.core.graph.export import SCORE, SCORE_CODE
 from stages.core.graph.ir import Graph
-from stages.core.graph.lower import lower
+from stages.core.graph.lower import read_graph
 from stages.core.graph.reference import FLOAT_HEAD, Head, execute, head_of, score_codes
 from stages.core.graph.runtime import run
 from stages.core.nets.examples import Examples
-
-#: Sets a threshold on score codes: of the windows below a class, and of those of the class or a more severe one.
-Objective = Callable[[NDArray[np.int32], NDArray[np.int32]], float]
+from stages.core.thresholds import Choose
 
 #: Windows that the reference interpreter runs at a time: few enough for the caches, many enough for its vectors.
 _BLOCK = 64
@@ -63,8 +60,7 @@ def score(model: bytes, examples: Examples) -> Scored:
 
     That is ONNX Runtime for int8 codes, and the interpreter of `stages.core.graph.reference` for all else.
     """
-    loaded = onnx.load_from_string(model)
-    graph = lower(loaded)
+    graph = read_graph(model)
     if graph.output.dtype == "int8":
         results = run(model, examples.planes, [SCORE, SCORE_CODE])
         return Scored(results[SCORE].astype(np.float64), results[SCORE_CODE].astype(np.int32), head_of(graph))
@@ -77,7 +73,7 @@ def _interpret(graph: Graph, windows: NDArray[np.int8]) -> NDArray[np.int32]:
     return np.concatenate([score_codes(graph, execute(graph, windows[at : at + _BLOCK])) for at in starts])
 
 
-def tune(scored: Scored, targets: NDArray[np.int8], choose: Sequence[Objective]) -> list[Threshold]:
+def tune(scored: Scored, targets: NDArray[np.int8], choose: Sequence[Choose]) -> list[Threshold]:
     """Set each output's threshold on the score codes, the numbers that ship.
 
     Parameters

@@ -25,6 +25,7 @@ from stages.core.device.harness import (
     instructions,
 )
 from stages.core.errors import BudgetExceeded, ParityBroken, ToolchainError
+from stages.core.evenly import evenly
 from stages.core.graph.ir import Graph
 from stages.core.graph.reference import execute as execute_reference
 from stages.core.graph.reference import score_codes
@@ -105,8 +106,7 @@ class Expected:
 
     def evenly(self, n_windows: int) -> Expected:
         """Return so many of the windows, or all if there are fewer, evenly spaced from the first to the last."""
-        last = len(self.scores) - 1
-        return self.rows(np.linspace(0, last, min(n_windows, last + 1)).astype(np.int64))
+        return self.rows(evenly(np.arange(len(self.scores)), n_windows))
 
 
 def prove_formula(expected: Expected, name: str = "numpy integers") -> Agreement:

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from stages.core.cgen.weights import pack_weights
 from stages.core.device.chain import Device, Expected, check_budget, measure, over_budget, prove, prove_formula
 from stages.core.device.harness import Samples
 from stages.core.errors import ParityBroken
-from stages.core.graph.lower import lower
+from stages.core.graph.lower import read_graph
 from stages.core.graph.runtime import ort_gap
 from stages.core.parity import Agreement, choose_windows
 from stages.core.schema.build import NativeBoard, QemuBoard
@@ -78,7 +77,7 @@ def make_rung(
         For an emulated board.
     ships : bool
     """
-    graph = lower(onnx.load_from_string(model))
+    graph = read_graph(model)
     expected = Expected(graph, samples, np.asarray(codes), scores)
     chosen = expected.rows(choose_windows(codes, scores, threshold_codes, n_windows))
     return Rung(name, model, ships, expected if ships else chosen, chosen, len(pack_weights(graph)[0]))

@@ -52,6 +52,11 @@ def lower(model: onnx.ModelProto) -> Graph:
     return graph
 
 
+def read_graph(model: bytes) -> Graph:
+    """Lower the bytes of a model; raises what `lower` does."""
+    return lower(onnx.load_from_string(model))
+
+
 def accumulator_bounds(graph: Graph) -> dict[str, int]:
     """Return the largest magnitude each operation's integer accumulator can reach, by name.
 

@@ -119,6 +119,13 @@ def load_weights(model: nn.Module, path: Path) -> None:
         ) from None
 
 
+def load_model(model: Model, channels: int, outputs: int, path: Path) -> nn.Module:
+    """Rebuild a trained network, in evaluation mode; parameters and errors as of `build_model` and `load_weights`."""
+    network = build_model(model, channels, outputs)
+    load_weights(network, path)
+    return network.eval()
+
+
 def build_model(model: Model, channels: int, outputs: int) -> nn.Module:
     """Build the untrained network of a configuration; its weights are drawn here, so seed torch first."""
     return DsCnn(model, channels, outputs) if isinstance(model, spec.DsCnn) else Mlp(model, channels, outputs)

@@ -8,6 +8,7 @@ from itertools import chain, zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.core.evenly import evenly, evenly_by_class
 from stages.core.schema.quantize import Calibration
 
 Rows = NDArray[np.int64]
@@ -53,10 +54,9 @@ def choose_rows(
     wanted = calibration.windows
     match calibration.design:
         case "healthy_only":
-            chosen = _even(np.flatnonzero(labels == 0), wanted)
+            chosen = evenly(np.flatnonzero(labels == 0), wanted)
         case "representative":
-            classes = np.unique(labels)
-            chosen = np.concatenate([_even(np.flatnonzero(labels == k), wanted // len(classes)) for k in classes])
+            chosen = evenly_by_class(labels, wanted)
         case "near_threshold":
             chosen = _near_threshold(wanted, labels, scores, thresholds)
     return np.sort(chosen)
@@ -70,10 +70,10 @@ def _near_threshold(
     for output, threshold in enumerate(thresholds):
         values = scores[:, output]
         band = np.argsort(np.abs(values - threshold), kind="stable")[: max(1, round(_BAND * len(values)))]
-        near = _even(band[np.argsort(values[band], kind="stable")], 2 * share)
+        near = evenly(band[np.argsort(values[band], kind="stable")], 2 * share)
         anomalous = np.flatnonzero(labels > output)
         sources += [near[::2], near[1::2], _ends(anomalous[np.argsort(values[anomalous], kind="stable")])]
-        sources.append(_even(np.flatnonzero(labels == 0), share))
+        sources.append(evenly(np.flatnonzero(labels == 0), share))
     in_turn = (int(row) for row in chain.from_iterable(zip_longest(*sources)) if row is not None)
     return np.array(list(dict.fromkeys(in_turn))[:wanted], dtype=np.int64)
 
@@ -84,7 +84,3 @@ def _ends(ordered: Rows) -> Rows:
     half = (len(ordered) + 1) // 2
     ends[::2], ends[1::2] = ordered[::-1][:half], ordered[: len(ordered) - half]
     return ends
-
-
-def _even(rows: Rows, n_rows: int) -> Rows:
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(n_rows, len(rows))).astype(np.int64))]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.errors import ArtifactError, ConfigError
+from stages.core.evenly import evenly_by_class
 from stages.core.graph.ir import Conv1d, Dense, Graph, Op, Tensor, Widen
 from stages.core.graph.reference import execute
 from stages.core.nets.examples import Examples
@@ -162,22 +163,16 @@ def sample(examples: Examples, windows: int) -> Examples:
     ConfigError
         If that is less than one window of each class.
     """
-    classes = np.unique(examples.labels)
-    each = windows // len(classes)
-    if each < 1:
+    classes = len(np.unique(examples.labels))
+    if windows < classes:
         raise ConfigError(
             found=f"{windows} window(s) are asked for",
             where="debug",
-            expected=f"at least one window of each of the {len(classes)} classes",
+            expected=f"at least one window of each of the {classes} classes",
             remedy="Give a few hundred",
         )
-    rows = [_evenly(np.flatnonzero(examples.labels == label), each) for label in classes]
-    chosen = np.sort(np.concatenate(rows))
+    chosen = evenly_by_class(examples.labels, windows)
     return Examples(examples.codes[chosen], examples.labels[chosen], examples.outputs)
-
-
-def _evenly(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(np.int64))]
 
 
 def pair_layers(reference: Graph, graph: Graph) -> list[tuple[Op, Op]]:

@@ -14,7 +14,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -25,7 +24,7 @@ from torchao.quantization.pt2e.quantizer import Quantizer
 from stages.core.errors import ParityBroken
 from stages.core.graph.export import SCORE
 from stages.core.graph.ir import Graph
-from stages.core.graph.lower import lower
+from stages.core.graph.lower import read_graph
 from stages.core.graph.runtime import run
 from stages.core.nets.inference import dequantise, float_scores
 from stages.core.quant.ptq import capture
@@ -156,7 +155,7 @@ def check_quantised(
     if fake_quantised is not None:
         steps.insert(0, ("fake-quantised", float_scores(fake_quantised, codes, input_scale)))
     steps.append(("exported", run(exported, codes, [SCORE])[SCORE]))
-    step = score_step(lower(onnx.load_from_string(exported)), steps[0][1])
+    step = score_step(read_graph(exported), steps[0][1])
     rows = [
         _compare(name, before, (found - expected) / step, "LSB", STEP_LIMIT, STEP_SHARE)
         for (before, expected), (name, found) in pairwise(steps)

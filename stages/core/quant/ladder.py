@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 from torch import nn
 
 from stages.core.dsp.contract import INPUT_SCALE
 from stages.core.errors import OperatorError
+from stages.core.evenly import evenly
 from stages.core.graph.export import export_onnx
-from stages.core.graph.lower import lower
+from stages.core.graph.lower import read_graph
 from stages.core.nets.costs import Costs, costs, worthwhile
 from stages.core.nets.examples import Examples
 from stages.core.nets.losses import loss_function
@@ -133,7 +133,7 @@ class Ladder:
     def _float(self) -> Attempt:
         _, length, channels = self.train.codes.shape
         exported = export_onnx(self._start, channels, length, INPUT_SCALE)
-        lower(onnx.load_from_string(exported))
+        read_graph(exported)  # refuses what the device cannot run
         equalised = self._start if self.quantize.equalise else None
         checked = check_float(self.trained, exported, self._compared(), INPUT_SCALE, equalised=equalised)
         return Attempt(exported, tuple(checked))
@@ -142,7 +142,6 @@ class Ladder:
         _, channels, length = self._calibration.shape
         converted = ptq(self._start, self._calibration, options)
         exported = export_onnx(converted, channels, length, INPUT_SCALE)
-        lower(onnx.load_from_string(exported))
         return Attempt(exported, tuple(check_quantised(converted, exported, self._compared(), INPUT_SCALE)))
 
     def _fine_tuned(self, rung: Rung, start: nn.Module) -> Attempt:
@@ -184,5 +183,4 @@ class Ladder:
         return Attempt(made.model, made.equalities, None, found, export_onnx(start, channels, length, INPUT_SCALE))
 
     def _compared(self) -> NDArray[np.int8]:
-        windows = self.val.planes
-        return windows[np.unique(np.linspace(0, len(windows) - 1, min(_COMPARED, len(windows))).astype(np.int64))]
+        return evenly(self.val.planes, _COMPARED)

@@ -21,6 +21,7 @@ from torchao.quantization.pt2e import FakeQuantize
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from stages.core.errors import ConfigError
+from stages.core.evenly import evenly
 from stages.core.graph.export import export_onnx
 from stages.core.nets.inference import dequantise, float_scores
 from stages.core.quant.equality import Equality, check_quantised
@@ -136,7 +137,7 @@ def qat(
     optimizer = torch.optim.Adam(prepared.parameters(), lr=training.learning_rate)
     ranges = _Ranges(prepared)
     measured = codes if calibration is None else calibration
-    compared = measured[_evenly(len(measured), _COMPARED)]
+    compared = evenly(measured, _COMPARED)
     equalities = []
     for epoch in range(training.epochs):
         if epoch < training.epochs - training.frozen_epochs:
@@ -239,7 +240,3 @@ def _convert(prepared: GraphModule, codes: NDArray[np.int8], input_scale: float)
     converted = convert_pt2e(copy.deepcopy(prepared))
     round_biases(converted, prepared)
     return converted
-
-
-def _evenly(n_windows: int, wanted: int) -> NDArray[np.int64]:
-    return np.unique(np.linspace(0, n_windows - 1, min(wanted, n_windows)).astype(np.int64))

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from stages.core.quant.effects import CLAIM, COSTS, FACTORS, Estimate, Outcome, Ranking, cost_of, estimate, rank
+from stages.core.report.canvas import new_figure, save_png
 from stages.core.templates import environment
 
 _POINT, _ZERO = "#3b76af", "#5d5d5d"
@@ -119,8 +118,7 @@ def save_effects(path: Path, by_question: Rankings) -> None:
         What `rankings` makes.
     """
     costs = list(dict.fromkeys(cost for of in by_question.values() for cost in of))
-    figure = Figure(figsize=(3 * len(costs) + 1, 1.5 * len(by_question) + 0.7), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(3 * len(costs) + 1, 1.5 * len(by_question) + 0.7)
     grid = figure.subplots(len(by_question), len(costs), sharey=True, squeeze=False)
     for row, (question, of) in zip(grid, by_question.items(), strict=True):
         for axes, cost in zip(row, costs, strict=True):
@@ -132,7 +130,7 @@ def save_effects(path: Path, by_question: Rankings) -> None:
     figure.suptitle(
         "Cost saved by the second level of each choice, 95 % interval over seeds", fontsize=10, x=0.01, ha="left"
     )
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    save_png(figure, path)
 
 
 def _draw_effects(axes: Axes, ranking: Ranking) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from stages.core.quant.debug import Diagnosis, Reason
+from stages.core.report.canvas import new_figure, save_png
 
 _HEALTHY, _ANOMALOUS, _PLAIN, _WORSE, _FIRST = "#3b76af", "#c8553d", "#5d5d5d", "#c8553d", "#eef3f8"
 
@@ -31,8 +30,7 @@ def save_diagnosis(path: Path, title: str, diagnosis: Diagnosis, layers: Sequenc
     """
     by_layer = {reason.noise.layer: reason for reason in diagnosis.reasons}
     reasons = [by_layer[layer] for layer in layers]
-    figure = Figure(figsize=(14, 0.42 * len(layers) + 1.7), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(14, 0.42 * len(layers) + 1.7)
     panels = figure.subplots(1, 5, sharey=True, squeeze=False)[0]
     for axes, (name, series) in zip(panels, _panels(reasons), strict=True):
         _draw(axes, name, series)
@@ -40,7 +38,7 @@ def save_diagnosis(path: Path, title: str, diagnosis: Diagnosis, layers: Sequenc
     panels[0].set_yticks(range(len(layers)), layers)
     panels[0].invert_yaxis()
     figure.suptitle(title, fontsize=11, x=0.01, ha="left")
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    save_png(figure, path)
 
 
 def _panels(reasons: list[Reason]) -> list[tuple[str, list[Series]]]:

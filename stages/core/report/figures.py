@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+from stages.core.report.canvas import new_figure, save_png
 
 #: From normal to most severe.
 CLASS_COLOURS = ("#3b76af", "#c8553d", "#7a1f5c", "#3f7d3a", "#b08d2f", "#5d5d5d", "#2aa198", "#8c564b")
@@ -47,8 +47,7 @@ def save_histograms(path: Path, sets: list[ScoreSet], labels: NDArray[np.int8], 
         Names, in order of severity.
     """
     outputs = len(classes) - 1
-    figure = Figure(figsize=(8 if outputs == 1 else 5.5 * outputs, 2.1 * len(sets) + 0.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(8 if outputs == 1 else 5.5 * outputs, 2.1 * len(sets) + 0.6)
     grid = figure.subplots(len(sets), outputs, sharex="col", squeeze=False)
     for k in range(outputs):
         every = np.concatenate([each.scores[:, k] for each in sets])
@@ -60,7 +59,7 @@ def save_histograms(path: Path, sets: list[ScoreSet], labels: NDArray[np.int8], 
         grid[-1, k].set_xlabel("score (logit)")
     handles = grid[0, 0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper center", frameon=False, ncols=len(classes) + 1, fontsize=9)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    save_png(figure, path)
 
 
 def _draw_histogram(

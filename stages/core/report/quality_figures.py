@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from stages.core.report.canvas import new_figure, save_png
 from stages.core.report.figures import CLASS_COLOURS
 from stages.core.schema.labels import UNCERTAIN
 
@@ -83,8 +82,7 @@ def save_signals(path: Path, portraits: Sequence[Portrait], classes: Sequence[st
     classes : sequence of str
         All classes, which give the colours.
     """
-    figure = Figure(figsize=(12, 2.5 * len(portraits) + 0.3), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(12, 2.5 * len(portraits) + 0.3)
     grid = figure.subplots(len(portraits), 3, squeeze=False, sharex="col", sharey="col", width_ratios=[1.6, 1, 1])
     ends = [end for portrait in portraits for end in (portrait.windows.min(initial=0), portrait.windows.max(initial=0))]
     bins = np.linspace(min(ends), max(ends), 121) if min(ends) < max(ends) else np.linspace(-1, 1, 121)
@@ -101,7 +99,7 @@ def save_signals(path: Path, portraits: Sequence[Portrait], classes: Sequence[st
         axes.set_xlabel(name)
     grid[0, 1].set_title("spectrum of its windows", loc="left", fontsize=10)
     grid[0, 2].set_title("histogram of its windows", loc="left", fontsize=10)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    save_png(figure, path)
 
 
 def _draw_waveform(axes: Axes, portrait: Portrait, colour: str, apart: float) -> None:
@@ -177,14 +175,13 @@ def save_flags(path: Path, flags: Sequence[FlagValues], names: Sequence[str]) ->
     """
     columns = min(len(flags), 4)
     rows = -(-len(flags) // columns)
-    figure = Figure(figsize=(3.1 * columns + 0.2, 2.6 * rows + 0.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(3.1 * columns + 0.2, 2.6 * rows + 0.2)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, flag in zip(grid, flags, strict=False):
         _draw_strip(axes, flag, names)
     for axes in grid[len(flags) :]:
         axes.set_axis_off()
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    save_png(figure, path)
 
 
 def _draw_strip(axes: Axes, flag: FlagValues, names: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.core.evenly import evenly
 from stages.core.recordings.session import SessionFile
 from stages.core.recordings.windows import label_windows
 from stages.core.report.quality_figures import FlagValues, Portrait, save_flags, save_signals
@@ -93,7 +94,7 @@ def portrait(out: Path, entry: dict[str, Any], label: str, window: Window, label
     meta = file.meta
     starts, classes = label_windows(meta.spans, meta.gaps, file.n_samples, window, labels)
     own = starts[classes == labels.classes.index(label)]
-    few = own[np.unique(np.linspace(0, len(own) - 1, min(_WINDOWS, len(own))).astype(np.int64))]
+    few = evenly(own, _WINDOWS)
     windows = np.zeros((len(few), window.length, len(meta.channels)))
     for positions, counts in file.window_blocks(few, window.length):
         windows[positions] = counts

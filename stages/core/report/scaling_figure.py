@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from stages.core.dsp.scalers import Column
 from stages.core.dsp.scaling_report import Candidate, Cost, band_and_event_codes, worst_column
+from stages.core.report.canvas import new_figure, save_png
 
 _BAND, _EVENTS, _CHOSEN = "#3b76af", "#c8553d", "#eef3f8"
 _FLOOR = 1e-5
@@ -29,8 +28,7 @@ def save_scaling(path: Path, chosen: str, candidates: list[Candidate], columns: 
     columns : list of Column
     """
     name = worst_column({candidate.kind: candidate.costs for candidate in candidates}[chosen])
-    figure = Figure(figsize=(10, 1.3 * len(candidates) + 0.9), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(10, 1.3 * len(candidates) + 0.9)
     grid = figure.subplots(len(candidates), 2, sharex="col", squeeze=False, width_ratios=[3, 1])
     for (left, right), candidate in zip(grid, candidates, strict=True):
         _draw_codes(left, *band_and_event_codes(candidate, columns, name))
@@ -47,7 +45,7 @@ def save_scaling(path: Path, chosen: str, candidates: list[Candidate], columns: 
     grid[-1, 0].set_xlabel("code")
     of = f", the worst of {len(columns)} columns" if len(columns) > 1 else ""
     figure.suptitle(f"{name}{of}: share of values per code in training windows", fontsize=11, x=0.01, ha="left")
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    save_png(figure, path)
 
 
 def _figures(cost: Cost) -> str:
