@@ -74,19 +74,18 @@ def _interpret(graph: Graph, windows: NDArray[np.int8]) -> NDArray[np.int32]:
 
 
 def tune(scored: Scored, targets: NDArray[np.int8], choose: Sequence[Choose]) -> list[Threshold]:
-    """Set each output's threshold on the score codes, the numbers that ship.
+    """Set each output's threshold to a score code, the number that ships.
 
     Parameters
     ----------
     scored : Scored
     targets : ndarray of int8, shape (windows, outputs)
     choose : sequence of callable
-        One per output. Each returns a threshold; a code counts if it is at least that, so what lies between two codes
-        is taken up to the next one, and infinity to `Head.never`.
+        One per output. Each returns the lowest logit that counts; one between two codes is taken up to the next.
     """
-    by_output = zip(choose, scored.codes.T, targets.T, strict=True)
-    wanted = [objective(codes[target == 0], codes[target != 0]) for objective, codes, target in by_output]
-    codes = np.clip(np.ceil(wanted), np.iinfo(np.int32).min, scored.head.never).astype(np.int32)
+    by_output = zip(choose, scored.logits.T, targets.T, strict=True)
+    wanted = [objective(logits[target == 0], logits[target != 0]) for objective, logits, target in by_output]
+    codes = scored.head.at_least(np.asarray(wanted, dtype=np.float64))
     pairs = zip(scored.head.real(codes).tolist(), codes.tolist(), strict=True)
     return [Threshold(logit, code) for logit, code in pairs]
 

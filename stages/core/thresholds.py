@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,22 +22,20 @@ def threshold_at_fpr(healthy: NDArray, max_fpr: float) -> float:
 
     Parameters
     ----------
-    healthy : ndarray, shape (windows,)
-        Scores of healthy windows: floats, or integer codes.
+    healthy : ndarray of float32 or float64, shape (windows,)
+        Scores of healthy windows.
     max_fpr : float
 
     Returns
     -------
     float
-        The next number above a healthy score: the next code for integers, the next float otherwise.
+        The next number above a healthy score.
     """
     ordered = np.sort(healthy)[::-1]
     allowed = int(np.floor(max_fpr * len(ordered)))
     if allowed >= len(ordered):
         return float(ordered[-1])
     highest_refused = ordered[allowed]
-    if np.issubdtype(healthy.dtype, np.integer):
-        return float(highest_refused) + 1
     return float(np.nextafter(highest_refused, np.asarray(np.inf, dtype=healthy.dtype)))
 
 
@@ -46,7 +45,7 @@ def threshold_at_recall(anomalous: NDArray, min_recall: float) -> float:
     Parameters
     ----------
     anomalous : ndarray, shape (windows,)
-        Scores of anomalous windows: floats, or integer codes.
+        Scores of anomalous windows.
     min_recall : float
 
     Returns
@@ -75,17 +74,18 @@ def choosers(settings: Threshold, outputs: Sequence[str], hop_s: float) -> list[
 def chooser(objective: Objective, hop_s: float) -> Choose:
     """Return what sets a threshold by an objective.
 
-    A false-alarm rate per hour is a false-positive rate: ``max_fpr = max_false_alarms_per_hour * hop_s / 3600``.
+    A false-alarm rate per hour is a false-positive rate: ``max_fpr = max_false_alarms_per_hour * hop_s / 3600``. A
+    probability is one of the classes as the loss weighs them, whose logit is the score.
     """
-    limits = (objective.max_fpr, objective.max_false_alarms_per_hour, objective.min_recall)
-    match objective.objective, limits:
-        case "fpr", (float(max_fpr), _, _):
+    match objective.objective, objective.limit:
+        case "fpr", max_fpr:
             return lambda below, _: threshold_at_fpr(below, max_fpr)
-        case "false_alarms_per_hour", (_, float(per_hour), _):
+        case "false_alarms_per_hour", per_hour:
             return lambda below, _: threshold_at_fpr(below, per_hour * hop_s / _HOUR_S)
-        case "recall_at_least", (_, _, float(min_recall)):
+        case "recall_at_least", min_recall:
             return lambda _, above: threshold_at_recall(above, min_recall)
-    raise ValueError(f"{objective} names no limit")
+        case "probability", probability:
+            return lambda *_: math.log(probability / (1 - probability))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stages.core.graph.ir import Dtype
 from stages.core.graph.order import order_key
@@ -25,7 +27,7 @@ def scored(codes: list[int], head: Head = INT8) -> Scored:
 
 
 def next_above(below: np.ndarray, of_class: np.ndarray) -> float:
-    return int(below.max()) + 1
+    return float(np.nextafter(below.max(), np.inf))
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -57,14 +59,14 @@ def test_threshold_is_the_code_that_the_objective_chose_and_its_logit() -> None:
     assert (found.code, found.logit) == (21, 15.5)  # (21 + 10) / 2
 
 
-def test_objective_sees_codes_below_the_class_and_of_it() -> None:
-    seen: list[tuple[list[int], list[int]]] = []
+def test_objective_sees_logits_below_the_class_and_of_it() -> None:
+    seen: list[tuple[list[float], list[float]]] = []
 
     def choose(below: np.ndarray, of_class: np.ndarray) -> float:
         seen.append((below.tolist(), of_class.tolist()))
         return 0
 
-    both = Scored(np.zeros((3, 2)), np.array([[1, 4], [2, 5], [3, 6]], dtype=np.int32), INT8)
+    both = Scored(np.array([[1.0, 4], [2, 5], [3, 6]]), np.zeros((3, 2), dtype=np.int32), INT8)
     tune(both, np.array([[0, 0], [1, 0], [1, 1]], dtype=np.int8), [choose, choose])
     assert seen == [([1], [2, 3]), ([4, 5], [6])]
 
@@ -86,8 +88,18 @@ def test_healthy_window_at_the_largest_code_flags_nothing() -> None:
 
 
 def test_threshold_between_two_codes_is_taken_up() -> None:
-    (found,) = tune(scored([1, 9]), np.array([[0], [1]], dtype=np.int8), [lambda below, of_class: 4.2])
-    assert found.code == 5
+    (found,) = tune(scored([1, 9]), np.array([[0], [1]], dtype=np.int8), [lambda below, of_class: 7.2])
+    assert (found.code, found.logit) == (5, 7.5)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "float32"])
+@given(logit=st.floats(-1e9, 1e9), zero_point=st.integers(-100, 100), multiplier=st.floats(2**-20, 128, width=32))
+def test_code_at_least_a_logit_is_the_smallest(dtype: Dtype, logit: float, zero_point: int, multiplier: float) -> None:
+    head = FLOAT_HEAD if dtype == "float32" else Head(dtype, zero_point, np.float32(multiplier).reshape(()))
+    (code,) = head.at_least(np.array([logit]))
+    assert head.lowest <= code <= head.never
+    assert code == head.never or head.real(code) >= logit
+    assert code == head.lowest or head.real(code - 1) < logit
 
 
 def test_float_threshold_above_a_score_is_the_next_float() -> None:

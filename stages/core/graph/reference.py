@@ -43,6 +43,13 @@ class Head:
         limit = int(np.iinfo(self.dtype).max)
         return limit if self.dtype == "int32" else limit + 1  # `lower` keeps accumulators below the largest int32
 
+    @property
+    def lowest(self) -> int:
+        """The smallest score code."""
+        if self.dtype == "float32":
+            return int(order_key(np.array(np.finfo(np.float32).min)))
+        return int(np.iinfo(self.dtype).min)
+
     def real(self, codes: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return the logits of score codes, ``float32(code - zero_point) * multiplier``, or the float32 itself.
 
@@ -54,6 +61,20 @@ class Head:
             return from_order_key(codes).astype(np.float64)
         offset = np.asarray(codes, dtype=np.int64) - self.zero_point
         return np.asarray(offset.astype(np.float32) * self.multiplier, dtype=np.float64)
+
+    def at_least(self, logits: NDArray[np.float64]) -> NDArray[np.int32]:
+        """Return the smallest score codes that stand for at least these logits, or `never`, by bisection.
+
+        Parameters
+        ----------
+        logits : ndarray of float64, shape (outputs,)
+        """
+        low, high = (np.full(len(logits), end, dtype=np.int64) for end in (self.lowest, self.never))
+        while (low < high).any():
+            middle = (low + high) // 2
+            less = self.real(middle.astype(np.int32)) < logits
+            low, high = np.where(less & (low < high), middle + 1, low), np.where(less, high, middle)
+        return low.astype(np.int32)
 
 
 #: Of scores that are float32 numbers, whatever computed them.

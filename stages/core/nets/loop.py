@@ -17,6 +17,7 @@ from stages.core.nets.examples import Examples
 from stages.core.nets.inference import dequantise, float_scores
 from stages.core.nets.losses import LossFunction, loss_function
 from stages.core.nets.models import build_model
+from stages.core.nets.polish import polish
 from stages.core.nets.sampling import epoch_rows
 from stages.core.schema.model import Model
 from stages.core.schema.train import Sampling, Train
@@ -110,7 +111,7 @@ def fit(
     generator: torch.Generator,
     on_epoch: Callable[[Epoch], None],
 ) -> float:
-    """Train in place with AdamW and a cosine schedule; keep the weights of the lowest val loss.
+    """Train in place with AdamW and a cosine schedule; keep the weights of the lowest val loss, and polish them.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ def fit(
     Returns
     -------
     float
-        The lowest val loss.
+        The val loss of the network.
 
     Raises
     ------
@@ -144,8 +145,7 @@ def fit(
         data = batches(train, settings.batch_size, generator, epoch, settings.sampling)
         train_loss = _train_epoch(model, data, loss_of, optimizer)
         schedule.step()
-        val_logits = torch.from_numpy(float_scores(model.eval(), val.planes, INPUT_SCALE))
-        val_loss = float(loss_of(val_logits, torch.from_numpy(val.targets.astype(np.float32))))
+        val_loss = _loss(model, val, loss_of)
         if not math.isfinite(val_loss):
             raise TrainingError(
                 found=f"the val loss is {val_loss} after epoch {epoch}",
@@ -160,7 +160,17 @@ def fit(
         elif epoch - best_epoch >= settings.patience:
             break
     model.load_state_dict(best)
-    return best_loss
+    if settings.polish is None:
+        return best_loss
+    # One draw of the training windows, as of one more epoch.
+    ((inputs, targets),) = batches(train, len(drawn), generator, settings.epochs + 1, settings.sampling)
+    polish(model.eval(), inputs, targets, loss_of, settings.polish, generator)
+    return _loss(model, val, loss_of)
+
+
+def _loss(model: nn.Module, examples: Examples, loss_of: LossFunction) -> float:
+    logits = torch.from_numpy(float_scores(model.eval(), examples.planes, INPUT_SCALE))
+    return float(loss_of(logits, torch.from_numpy(examples.targets.astype(np.float32))))
 
 
 def _train_epoch(

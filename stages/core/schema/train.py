@@ -40,6 +40,27 @@ class Loss(Section):
 Sampling = Literal["shuffled", "balanced", "balanced_units"]
 
 
+class Polish(Section):
+    """Full-batch L-BFGS after the last epoch; for networks and training sets that are small.
+
+    Attributes
+    ----------
+    iterations : int
+        At most.
+    l2 : float
+        Weight of the sum of all squared parameters beside the loss.
+    noisy_copies : int
+        How often each window comes again, with noise.
+    noise : float
+        Standard deviation of that noise, in input codes.
+    """
+
+    iterations: int = Field(ge=1)
+    l2: float = Field(ge=0)
+    noisy_copies: int = Field(ge=0, le=20)
+    noise: float = Field(ge=0, le=64)
+
+
 class Train(Section):
     """Optimisation of the float model.
 
@@ -60,6 +81,8 @@ class Train(Section):
     threshold : Threshold
     augment : Augment or None
         How training windows are varied; None trains on them as they are.
+    polish : Polish or None
+        How the weights that the epochs found are finished, if at all.
     """
 
     epochs: int = Field(ge=1, le=1000)
@@ -72,3 +95,4 @@ class Train(Section):
     sampling: Sampling
     threshold: Threshold
     augment: Augment | None
+    polish: Polish | None

@@ -7,9 +7,10 @@ import pytest
 import torch
 import yaml
 
+from stages.core.dsp.contract import INPUT_SCALE
 from stages.core.events import Origins
 from stages.core.nets.examples import Examples
-from stages.core.nets.inference import float_scores
+from stages.core.nets.inference import dequantise, float_scores
 from stages.core.nets.loop import batches, fit, fit_best
 from stages.core.nets.losses import weighted_loss
 from stages.core.nets.models import build_model
@@ -168,3 +169,13 @@ def test_without_restarts_a_network_is_trained_as_by_hand():
     loss = fit(hand, data, data, settings, generator=generator, on_epoch=lambda epoch: None)
     assert loss == started(0)[2][0]
     assert all(torch.equal(weights, hand.state_dict()[name]) for name, weights in model.state_dict().items())
+
+
+def test_polish_lowers_the_loss_that_the_epochs_left():
+    inputs = dequantise(examples(0).planes, INPUT_SCALE)
+    targets = torch.from_numpy(examples(0).targets.astype(np.float32))
+    settings = {"iterations": 50, "l2": 0.0, "noisy_copies": 1, "noise": 0.5}
+    plain, finished = (trained(polish=polish)[0].eval() for polish in (None, settings))
+    loss = weighted_loss(examples(0).targets)
+    with torch.no_grad():
+        assert float(loss(finished(inputs), targets)) < 0.5 * float(loss(plain(inputs), targets))
