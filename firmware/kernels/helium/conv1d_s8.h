@@ -71,7 +71,8 @@ TG_INLINE void tg_conv1d_any_s8(tg_conv1d s, tg_codes y, const int8_t *restrict 
             const int32x4_t dots = tg_conv1d_any_dots_s8(s, x, weights, start, o, count);
             const int32x4_t acc = vaddq_s32(dots, vldrwq_z_s32(&bias[o], lanes));
             const float32x4_t factors = vldrwq_z_f32(&multiplier[o], lanes);
-            tg_store_four(acc, factors, y, &output[t * s.output_channels + o], count);
+            int8_t *codes = &output[t * s.output_channels + o];
+            tg_store_four(tg_scaled_s32(acc, factors), y, &codes, 0, count);
         }
     }
 }

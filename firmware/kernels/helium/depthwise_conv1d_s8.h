@@ -14,15 +14,20 @@ _Static_assert(2 * 128 * 127 <= INT16_MAX, "two products fit int16");
 /* Constants of eight channels, the first `count` of which exist. */
 typedef struct {
     const int8_t *weights;
-    tg_pairs bias;
-    const float *multiplier; /* four of even and four of odd channels */
+    const int32_t *bias; /* four of even and four of odd channels, as widening leaves them */
+    const float *multiplier;
     int32_t count;
 } tg_channels;
 
+TG_INLINE tg_pairs tg_bias_pairs(tg_channels c)
+{
+    return (tg_pairs){ tg_load_here_s32(c.bias, 0), tg_load_here_s32(c.bias, 16) };
+}
+
 TG_INLINE void tg_depthwise_store_s8(tg_channels c, tg_codes y, tg_pairs acc, int8_t *output)
 {
-    const int32x4_t even = tg_scaled_s32(acc.even, tg_load_here_f32(c.multiplier, 0));
-    const int32x4_t odd = tg_scaled_s32(acc.odd, tg_load_here_f32(c.multiplier, 4));
+    const int32x4_t even = tg_scaled_here_s32(acc.even, c.multiplier, 0);
+    const int32x4_t odd = tg_scaled_here_s32(acc.odd, c.multiplier, 4);
     tg_store_eight(even, odd, y, output, c.count);
 }
 
@@ -48,7 +53,7 @@ TG_INLINE void tg_depthwise_edge_s8(tg_conv1d s, tg_codes y, tg_channels c, cons
 {
     const int32_t start = t * s.stride - s.pad_left;
     const tg_taps inside = tg_conv1d_taps_inside(s, start);
-    tg_pairs acc = tg_taps_in_padding_s8(s, c, c.bias, 0, inside.begin);
+    tg_pairs acc = tg_taps_in_padding_s8(s, c, tg_bias_pairs(c), 0, inside.begin);
     for (int32_t k = inside.begin; k < inside.end; k++) {
         acc = tg_add_wide(acc, tg_tap_s8(s, c, &x[(start + k) * s.input_channels], k));
     }
@@ -71,7 +76,7 @@ TG_INLINE int16x8_t tg_tap_here_s8(tg_conv1d s, tg_channels c, const int8_t *x, 
 
 TG_INLINE void tg_depthwise_inside_s8(tg_conv1d s, tg_codes y, tg_channels c, const int8_t *x, int8_t *output)
 {
-    tg_pairs acc = c.bias;
+    tg_pairs acc = tg_bias_pairs(c);
     for (int32_t k = 0; k + 1 < s.kernel; k += 2) {
         const int16x8_t first = tg_tap_here_s8(s, c, x, k);
         acc = tg_add_wide(acc, vaddq_s16(first, tg_tap_here_s8(s, c, x, k + 1)));
@@ -104,11 +109,13 @@ TG_INLINE void tg_depthwise_eight_s8(tg_conv1d s, tg_codes y, const int8_t *rest
                                      const int32_t *restrict bias, const float *restrict multiplier,
                                      int8_t *restrict output, int32_t first, int32_t count)
 {
-    float factors[8] = { 0 };
+    int32_t sorted_bias[8] = { 0 };
+    float sorted_multiplier[8] = { 0 };
     for (int32_t j = 0; j < count; j++) {
-        factors[j % 2 * 4 + j / 2] = multiplier[first + j];
+        sorted_bias[j % 2 * 4 + j / 2] = bias[first + j];
+        sorted_multiplier[j % 2 * 4 + j / 2] = multiplier[first + j];
     }
-    const tg_channels c = { &weights[first], tg_load_pairs(&bias[first], count), factors, count };
+    const tg_channels c = { &weights[first], sorted_bias, sorted_multiplier, count };
     tg_depthwise_channels_s8(s, y, c, &x[first], &output[first]);
 }
 

@@ -9,6 +9,8 @@
 #ifndef TG_KERNELS_HELIUM_ROWS_S8_H
 #define TG_KERNELS_HELIUM_ROWS_S8_H
 
+#include <stdbool.h>
+
 #include "vectors_s8.h"
 
 typedef struct {
@@ -23,22 +25,32 @@ typedef struct {
  * stored. */
 typedef struct {
     const int8_t *weights;
+    const int32_t *bias;
+    const float *multiplier;
     int32_t row[4];
-    int32x4_t bias;
-    float32x4_t multiplier;
     int32_t count;
 } tg_four;
 
 TG_INLINE tg_four tg_four_at(const int8_t *weights, const int32_t *bias, const float *multiplier, int32_t count)
 {
-    const mve_pred16_t lanes = tg_first_words(count);
-    return (tg_four){
-        .weights = weights,
-        .row = { 0, count > 1 ? 1 : 0, count > 2 ? 2 : 0, count > 3 ? 3 : 0 },
-        .bias = count == 4 ? vldrwq_s32(bias) : vldrwq_z_s32(bias, lanes),
-        .multiplier = count == 4 ? vldrwq_f32(multiplier) : vldrwq_z_f32(multiplier, lanes),
-        .count = count,
-    };
+    const int32_t row[4] = { 0, count > 1 ? 1 : 0, count > 2 ? 2 : 0, count > 3 ? 3 : 0 };
+    return (tg_four){ weights, bias, multiplier, { row[0], row[1], row[2], row[3] }, count };
+}
+
+TG_INLINE int32x4_t tg_four_s32(const int32_t *values, int32_t count, bool here)
+{
+    if (count < 4) {
+        return vldrwq_z_s32(values, tg_first_words(count));
+    }
+    return here ? tg_load_here_s32(values, 0) : vldrwq_s32(values);
+}
+
+TG_INLINE float32x4_t tg_four_f32(const float *values, int32_t count, bool here)
+{
+    if (count < 4) {
+        return vldrwq_z_f32(values, tg_first_words(count));
+    }
+    return here ? vreinterpretq_f32_s32(tg_load_here_s32(values, 0)) : vldrwq_f32(values);
 }
 
 TG_INLINE int32_t tg_row_dot_s8(const int8_t *x, const int8_t *weights, int32_t row, int32_t length)
@@ -51,7 +63,7 @@ TG_INLINE int32_t tg_row_dot_s8(const int8_t *x, const int8_t *weights, int32_t 
     return acc;
 }
 
-/* rint(float32(acc) * multiplier) of one row. */
+/* rint(float32(acc) * multiplier) of one row of any length. */
 TG_INLINE int32x4_t tg_row_s8(tg_rows r, tg_four w, const int8_t *x)
 {
     int32_t acc[4];
@@ -59,7 +71,44 @@ TG_INLINE int32x4_t tg_row_s8(tg_rows r, tg_four w, const int8_t *x)
         acc[j] = tg_row_dot_s8(x, w.weights, w.row[j] * r.length, r.length);
     }
     const int32x4_t sums = tg_odd_lanes_s32(tg_even_lanes_s32(acc[0], acc[2]), acc[1], acc[3]);
+    return tg_scaled_s32(vaddq_s32(sums, tg_four_s32(w.bias, w.count, false)), tg_four_f32(w.multiplier, w.count, false));
+}
+
+/* Constants of four outputs of one chunk, which stay in registers over all rows. */
+typedef struct {
+    int8x16_t weights[4];
+    int32x4_t bias;
+    float32x4_t multiplier;
+} tg_four_held;
+
+TG_INLINE int32x4_t tg_short_row_s8(tg_rows r, tg_four_held w, const int8_t **next)
+{
+    const int8x16_t codes =
+        r.length == 16 ? tg_load_next_s8(next, r.step) : tg_x_chunk_s8(*next, r.length, 0, false);
+    int32_t acc[4];
+    for (int32_t j = 0; j < 4; j++) {
+        acc[j] = vmladavq_s8(codes, w.weights[j]);
+    }
+    *next += r.length == 16 ? 0 : r.step;
+    const int32x4_t sums = tg_odd_lanes_s32(tg_even_lanes_s32(acc[0], acc[2]), acc[1], acc[3]);
     return tg_scaled_s32(vaddq_s32(sums, w.bias), w.multiplier);
+}
+
+TG_INLINE void tg_short_rows_s8(tg_rows r, tg_codes y, tg_four w, int8_t *output)
+{
+    tg_four_held held = { .bias = tg_four_s32(w.bias, w.count, false),
+                          .multiplier = tg_four_f32(w.multiplier, w.count, false) };
+    for (int32_t j = 0; j < 4; j++) {
+        held.weights[j] = tg_weight_chunk_s8(w.weights, w.row[j] * r.length, r.length, 0, false);
+    }
+    const int8_t *x = r.x;
+    for (int32_t t = 0; t + 1 < r.count; t += 2) {
+        const int16x8_t first = tg_narrow_s32(tg_short_row_s8(r, held, &x));
+        tg_store_two_rows(first, tg_short_row_s8(r, held, &x), y, &output, r.outputs, w.count);
+    }
+    if (r.count % 2 != 0) {
+        tg_store_four(tg_short_row_s8(r, held, &x), y, &output, 0, w.count);
+    }
 }
 
 /* Sums of outputs i and j for each of two rows. */
@@ -68,50 +117,66 @@ typedef struct {
     int32_t j[2];
 } tg_two_by_two;
 
-TG_INLINE tg_two_by_two tg_row_pair_dots_s8(tg_rows r, tg_four w, const int8_t *x, int32_t i, int32_t j)
+/* Chunk k of two rows, added to their sums. */
+TG_INLINE tg_two_by_two tg_add_chunk_s8(tg_two_by_two acc, tg_rows r, tg_four w, const int8x16_t codes[2], int32_t i,
+                                        int32_t j, int32_t k)
 {
-    const int32_t n = r.length;
-    const bool here = tg_chunks(n) > 2; /* else the codes of both rows stay in registers */
-    tg_two_by_two acc;
-    for (int32_t k = 0; k < tg_chunks(n); k++) {
-        const int8x16_t codes[2] = { tg_x_chunk_s8(x, n, k, here), tg_x_chunk_s8(&x[r.step], n, k, here) };
-        const int8x16_t wi = tg_weight_chunk_s8(w.weights, w.row[i] * n, n, k, true);
-        acc.i[0] = k == 0 ? vmladavq_s8(codes[0], wi) : vmladavaq_s8(acc.i[0], codes[0], wi);
-        acc.i[1] = k == 0 ? vmladavq_s8(codes[1], wi) : vmladavaq_s8(acc.i[1], codes[1], wi);
-        const int8x16_t wj = tg_weight_chunk_s8(w.weights, w.row[j] * n, n, k, true);
-        acc.j[0] = k == 0 ? vmladavq_s8(codes[0], wj) : vmladavaq_s8(acc.j[0], codes[0], wj);
-        acc.j[1] = k == 0 ? vmladavq_s8(codes[1], wj) : vmladavaq_s8(acc.j[1], codes[1], wj);
-    }
+    const int8x16_t wi = tg_weight_chunk_s8(w.weights, w.row[i] * r.length, r.length, k, true);
+    acc.i[0] = k == 0 ? vmladavq_s8(codes[0], wi) : vmladavaq_s8(acc.i[0], codes[0], wi);
+    acc.i[1] = k == 0 ? vmladavq_s8(codes[1], wi) : vmladavaq_s8(acc.i[1], codes[1], wi);
+    const int8x16_t wj = tg_weight_chunk_s8(w.weights, w.row[j] * r.length, r.length, k, true);
+    acc.j[0] = k == 0 ? vmladavq_s8(codes[0], wj) : vmladavaq_s8(acc.j[0], codes[0], wj);
+    acc.j[1] = k == 0 ? vmladavq_s8(codes[1], wj) : vmladavaq_s8(acc.j[1], codes[1], wj);
     return acc;
 }
 
-TG_INLINE void tg_row_pair_s8(tg_rows r, tg_codes y, tg_four w, const int8_t *x, int8_t *output)
+TG_INLINE void tg_row_pair_s8(tg_rows r, tg_codes y, tg_four w, const int8_t *x, int8_t **next)
 {
-    const tg_two_by_two even = tg_row_pair_dots_s8(r, w, x, 0, 2);
+    const int32_t chunks = tg_chunks(r.length);
+    int8x16_t held[2][2]; /* of rows of two chunks; longer ones are loaded twice */
+    tg_two_by_two even;
+    tg_two_by_two odd;
+    for (int32_t k = 0; k < chunks; k++) {
+        const int8x16_t codes[2] = { tg_x_chunk_s8(x, r.length, k, true), tg_x_chunk_s8(&x[r.step], r.length, k, true) };
+        even = tg_add_chunk_s8(even, r, w, codes, 0, 2, k);
+        held[k % 2][0] = codes[0];
+        held[k % 2][1] = codes[1];
+    }
     int32x4_t first = tg_even_lanes_s32(even.i[0], even.j[0]);
     int32x4_t second = tg_even_lanes_s32(even.i[1], even.j[1]);
-    const tg_two_by_two odd = tg_row_pair_dots_s8(r, w, x, 1, 3);
-    first = tg_scaled_s32(vaddq_s32(tg_odd_lanes_s32(first, odd.i[0], odd.j[0]), w.bias), w.multiplier);
-    second = tg_scaled_s32(vaddq_s32(tg_odd_lanes_s32(second, odd.i[1], odd.j[1]), w.bias), w.multiplier);
-    tg_store_two_rows(tg_narrow_s32(first), second, y, output, r.outputs, w.count);
+    for (int32_t k = 0; k < chunks; k++) {
+        if (chunks > 2) {
+            held[k % 2][0] = tg_x_chunk_s8(x, r.length, k, true);
+            held[k % 2][1] = tg_x_chunk_s8(&x[r.step], r.length, k, true);
+        }
+        odd = tg_add_chunk_s8(odd, r, w, held[k % 2], 1, 3, k);
+    }
+    const int32x4_t bias = tg_four_s32(w.bias, w.count, true);
+    first = vaddq_s32(tg_odd_lanes_s32(first, odd.i[0], odd.j[0]), bias);
+    second = vaddq_s32(tg_odd_lanes_s32(second, odd.i[1], odd.j[1]), bias);
+    const float32x4_t multiplier = tg_four_f32(w.multiplier, w.count, true);
+    const int16x8_t narrow = tg_narrow_s32(tg_scaled_s32(first, multiplier));
+    tg_store_two_rows(narrow, tg_scaled_s32(second, multiplier), y, next, r.outputs, w.count);
 }
 
-TG_INLINE void tg_rows_four_s8(tg_rows r, tg_codes y, tg_four w, int8_t *restrict output)
+TG_INLINE void tg_long_rows_s8(tg_rows r, tg_codes y, tg_four w, int8_t *output)
 {
-    const int32_t paired = r.count / 2 * 2;
-    for (int32_t t = 0; t < paired; t += 2) {
-        const int8_t *x = &r.x[t * r.step];
-        if (r.length <= 16) {
-            const int16x8_t first = tg_narrow_s32(tg_row_s8(r, w, x));
-            tg_store_two_rows(first, tg_row_s8(r, w, &x[r.step]), y, &output[t * r.outputs], r.outputs, w.count);
-        } else {
-            tg_row_pair_s8(r, y, w, x, &output[t * r.outputs]);
-        }
+    const int8_t *x = r.x;
+    for (int32_t t = 0; t + 1 < r.count; t += 2) {
+        tg_row_pair_s8(r, y, w, x, &output);
+        x += 2 * r.step;
     }
-    if (paired < r.count) {
-        const int16x8_t last = tg_narrow_s32(tg_row_s8(r, w, &r.x[paired * r.step]));
-        const int8x16_t codes = tg_codes_of_s16(last, y);
-        tg_store_words(&output[paired * r.outputs], vreinterpretq_s32_s8(codes), w.count);
+    if (r.count % 2 != 0) {
+        tg_store_four(tg_row_s8(r, w, x), y, &output, 0, w.count);
+    }
+}
+
+TG_INLINE void tg_rows_four_s8(tg_rows r, tg_codes y, tg_four w, int8_t *output)
+{
+    if (r.length <= 16) {
+        tg_short_rows_s8(r, y, w, output);
+    } else {
+        tg_long_rows_s8(r, y, w, output);
     }
 }
 

@@ -52,11 +52,32 @@ TG_INLINE int16x8_t tg_load_here_s16(const int8_t *base, int32_t offset)
 {
     int16x8_t codes;
     if (__builtin_constant_p(offset) && offset >= -127 && offset <= 127) {
-        __asm__ volatile("vldrb.s16 %q0, [%1, %2]" : "=w"(codes) : "r"(base), "i"(offset) : "memory");
+        __asm__ volatile("vldrb.s16 %q0, [%1, %2]" : "=w"(codes) : "l"(base), "i"(offset) : "memory");
     } else {
-        __asm__ volatile("vldrb.s16 %q0, [%1]" : "=w"(codes) : "r"(base + offset) : "memory");
+        __asm__ volatile("vldrb.s16 %q0, [%1]" : "=w"(codes) : "l"(base + offset) : "memory");
     }
     return codes;
+}
+
+/* The same, moving on by a step at no further cost if the step is up to 127 bytes. */
+TG_INLINE int8x16_t tg_load_next_s8(const int8_t **next, int32_t step)
+{
+    int8x16_t codes;
+    if (__builtin_constant_p(step) && step >= -127 && step <= 127) {
+        const int8_t(*at)[16] = (const int8_t(*)[16])*next;
+        __asm__("vldrb.8 %q0, [%1], %3" : "=w"(codes), "+r"(*next) : "m"(*at), "i"(step));
+    } else {
+        codes = tg_load_here_s8(*next, 0);
+        *next += step;
+    }
+    return codes;
+}
+
+TG_INLINE int32x4_t tg_load_here_s32(const void *base, int32_t offset)
+{
+    int32x4_t values;
+    __asm__ volatile("vldrw.32 %q0, [%1, %2]" : "=w"(values) : "r"(base), "i"(offset) : "memory");
+    return values;
 }
 
 /* Where in a row a chunk begins. */
@@ -114,21 +135,6 @@ TG_INLINE int16x8_t tg_load_codes_s16(const int8_t *codes, int32_t count)
     return count == 8 ? vldrbq_s16(codes) : vldrbq_z_s16(codes, tg_first_bytes(2 * count));
 }
 
-TG_INLINE tg_pairs tg_load_pairs(const int32_t *values, int32_t count)
-{
-    const mve_pred16_t even = tg_first_words((count + 1) / 2);
-    const mve_pred16_t odd = tg_first_words(count / 2);
-    return (tg_pairs){ vldrwq_gather_shifted_offset_z_s32(values, vidupq_n_u32(0, 2), even),
-                       vldrwq_gather_shifted_offset_z_s32(values, vidupq_n_u32(1, 2), odd) };
-}
-
-TG_INLINE float32x4_t tg_load_here_f32(const float *base, int32_t offset)
-{
-    float32x4_t values;
-    __asm__ volatile("vldrw.32 %q0, [%1, %2]" : "=w"(values) : "r"(base), "i"(4 * offset) : "memory");
-    return values;
-}
-
 TG_INLINE tg_pairs tg_add_wide(tg_pairs acc, int16x8_t sum)
 {
     acc.even = vaddq_s32(acc.even, vmovlbq_s16(sum));
@@ -156,6 +162,17 @@ TG_INLINE int32x4_t tg_scaled_s32(int32x4_t acc, float32x4_t multiplier)
     return vcvtnq_s32_f32(vmulq_f32(vcvtq_f32_s32(acc), multiplier));
 }
 
+/* The same with four multipliers that are loaded here, and not before the accumulators are complete. */
+TG_INLINE int32x4_t tg_scaled_here_s32(int32x4_t acc, const float *multiplier, int32_t offset)
+{
+    float32x4_t factors;
+    __asm__ volatile("vldrw.32 %q0, [%2, %3]"
+                     : "=w"(factors), "+w"(acc)
+                     : "r"(multiplier), "i"(4 * offset)
+                     : "memory");
+    return tg_scaled_s32(acc, factors);
+}
+
 /* The limits that narrowing to int8 has not imposed already; each code is the low byte of its lane. */
 TG_INLINE int8x16_t tg_clip_codes(int8x16_t codes, tg_codes y)
 {
@@ -168,14 +185,20 @@ TG_INLINE int8x16_t tg_clip_codes(int8x16_t codes, tg_codes y)
     return codes;
 }
 
-/* The low byte of each word, of the first `count`. */
-TG_INLINE void tg_store_words(int8_t *output, int32x4_t words, int32_t count)
+/* Stores the low byte of each word, of the first `count`, and moves on by a step. */
+TG_INLINE void tg_store_next(int8_t **next, int32_t step, int32x4_t words, int32_t count)
 {
-    if (count == 4) {
-        vstrbq_s32(output, words);
-    } else {
-        vstrbq_p_s32(output, words, tg_first_words(count));
+    if (count == 4 && __builtin_constant_p(step) && step >= -127 && step <= 127) {
+        int8_t(*at)[4] = (int8_t(*)[4])*next;
+        __asm__("vstrb.32 %q2, [%0], %3" : "+l"(*next), "=m"(*at) : "w"(words), "i"(step));
+        return;
     }
+    if (count == 4) {
+        vstrbq_s32(*next, words);
+    } else {
+        vstrbq_p_s32(*next, words, tg_first_words(count));
+    }
+    *next += step;
 }
 
 /* Saturates, adds the zero point and clips; each code is the low byte of its lane. */
@@ -187,23 +210,22 @@ TG_INLINE int8x16_t tg_codes_of_s16(int16x8_t value, tg_codes y)
     return tg_clip_codes(tg_narrow_s16(value), y);
 }
 
-/* Requantises four accumulators and stores the first `count` codes. */
-TG_INLINE void tg_store_four(int32x4_t acc, float32x4_t multiplier, tg_codes y, int8_t *output, int32_t count)
+/* Stores the first `count` codes of four results of requantisation. */
+TG_INLINE void tg_store_four(int32x4_t value, tg_codes y, int8_t **next, int32_t step, int32_t count)
 {
-    const int16x8_t value = tg_narrow_s32(tg_scaled_s32(acc, multiplier));
-    tg_store_words(output, vreinterpretq_s32_s8(tg_codes_of_s16(value, y)), count);
+    tg_store_next(next, step, vreinterpretq_s32_s8(tg_codes_of_s16(tg_narrow_s32(value), y)), count);
 }
 
-/* The same of four accumulators of each of two rows of the output: the second go through the upper halves of words. */
-TG_INLINE void tg_store_two_rows(int16x8_t first, int32x4_t second, tg_codes y, int8_t *output, int32_t step,
+/* The same of two rows of the output, the first narrowed already: the second go through the upper halves of words. */
+TG_INLINE void tg_store_two_rows(int16x8_t first, int32x4_t second, tg_codes y, int8_t **next, int32_t step,
                                  int32_t count)
 {
     const int32x4_t words = vreinterpretq_s32_s8(tg_codes_of_s16(vqmovntq_s32(first, second), y));
-    tg_store_words(output, words, count);
-    tg_store_words(&output[step], vshrq_n_s32(words, 16), count);
+    tg_store_next(next, step, words, count);
+    tg_store_next(next, step, vshrq_n_s32(words, 16), count);
 }
 
-/* Requantises eight accumulators, of even and of odd channels, and stores the first `count` codes. */
+/* The same of eight channels. */
 TG_INLINE void tg_store_eight(int32x4_t even, int32x4_t odd, tg_codes y, int8_t *output, int32_t count)
 {
     const int16x8_t codes = vreinterpretq_s16_s8(tg_codes_of_s16(vqmovntq_s32(tg_narrow_s32(even), odd), y));
