@@ -59,7 +59,7 @@ TG_INLINE void tg_conv1d_positions_s8(tg_conv1d s, tg_codes y, const int8_t *res
     }
 }
 
-TG_INLINE void tg_conv1d_s8(tg_conv1d s, tg_codes y, const int8_t *restrict x, const int8_t *restrict weights,
+TG_INLINE void tg_conv1d_s8_scalar(tg_conv1d s, tg_codes y, const int8_t *restrict x, const int8_t *restrict weights,
                             const int32_t *restrict bias, const float *restrict multiplier,
                             int8_t *restrict output)
 {
@@ -69,5 +69,9 @@ TG_INLINE void tg_conv1d_s8(tg_conv1d s, tg_codes y, const int8_t *restrict x, c
     tg_conv1d_positions_s8(s, y, x, weights, bias, multiplier, output, begin, end, false);
     tg_conv1d_positions_s8(s, y, x, weights, bias, multiplier, output, end, s.output_length, true);
 }
+
+#if defined(__ARM_FEATURE_DSP)
+#include "dsp/conv1d_s8.h"
+#endif
 
 #endif

@@ -18,7 +18,7 @@
 #include "requantize.h"
 #include "shape.h"
 
-TG_INLINE void tg_dense_s8(tg_dense s, tg_codes y, const int8_t *restrict x, const int8_t *restrict weights,
+TG_INLINE void tg_dense_s8_scalar(tg_dense s, tg_codes y, const int8_t *restrict x, const int8_t *restrict weights,
                            const int32_t *restrict bias, const float *restrict multiplier,
                            int8_t *restrict output)
 {
@@ -30,5 +30,9 @@ TG_INLINE void tg_dense_s8(tg_dense s, tg_codes y, const int8_t *restrict x, con
         output[o] = tg_requantize_s8(acc, multiplier[o], y);
     }
 }
+
+#if defined(__ARM_FEATURE_DSP)
+#include "dsp/dense_s8.h"
+#endif
 
 #endif

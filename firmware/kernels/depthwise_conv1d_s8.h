@@ -43,7 +43,7 @@ TG_INLINE void tg_depthwise_conv1d_positions_s8(tg_conv1d s, tg_codes y, const i
     }
 }
 
-TG_INLINE void tg_depthwise_conv1d_s8(tg_conv1d s, tg_codes y, const int8_t *restrict x,
+TG_INLINE void tg_depthwise_conv1d_s8_scalar(tg_conv1d s, tg_codes y, const int8_t *restrict x,
                                       const int8_t *restrict weights, const int32_t *restrict bias,
                                       const float *restrict multiplier, int8_t *restrict output)
 {
@@ -53,5 +53,9 @@ TG_INLINE void tg_depthwise_conv1d_s8(tg_conv1d s, tg_codes y, const int8_t *res
     tg_depthwise_conv1d_positions_s8(s, y, x, weights, bias, multiplier, output, begin, end, false);
     tg_depthwise_conv1d_positions_s8(s, y, x, weights, bias, multiplier, output, end, s.output_length, true);
 }
+
+#if defined(__ARM_FEATURE_DSP)
+#include "dsp/depthwise_conv1d_s8.h"
+#endif
 
 #endif

@@ -15,7 +15,7 @@
 #include "requantize.h"
 #include "shape.h"
 
-TG_INLINE void tg_global_average_pool_s8(tg_global_average_pool s, tg_codes y, const int8_t *restrict x,
+TG_INLINE void tg_global_average_pool_s8_scalar(tg_global_average_pool s, tg_codes y, const int8_t *restrict x,
                                          float multiplier, int8_t *restrict output)
 {
     for (int32_t c = 0; c < s.channels; c++) {
@@ -26,5 +26,9 @@ TG_INLINE void tg_global_average_pool_s8(tg_global_average_pool s, tg_codes y, c
         output[c] = tg_requantize_s8(acc, multiplier, y);
     }
 }
+
+#if defined(__ARM_FEATURE_DSP)
+#include "dsp/global_average_pool_s8.h"
+#endif
 
 #endif
