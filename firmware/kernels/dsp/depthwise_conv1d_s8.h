@@ -49,10 +49,12 @@ TG_INLINE void tg_dsp_depthwise_channel_s8(tg_conv1d s, tg_codes y, const int8_t
                                            int32_t bias, float multiplier, int8_t *output, int32_t count)
 {
     const int32_t together = count < TG_DSP_DEPTHWISE_POSITIONS ? 1 : TG_DSP_DEPTHWISE_POSITIONS;
-    for (int32_t next = 0; next < count; next += together) {
-        const int32_t t = next + together <= count ? next : count - together;
-        tg_dsp_depthwise_s8(s, y, &x[t * s.stride * s.input_channels], weights, bias, multiplier,
-                            &output[t * s.input_channels], together);
+    for (int32_t left = count; left > 0;) {
+        tg_dsp_depthwise_s8(s, y, x, weights, bias, multiplier, output, together);
+        left -= together;
+        const int32_t step = left < together ? left : together;
+        x += step * s.stride * s.input_channels;
+        output += step * s.input_channels;
     }
 }
 

@@ -61,7 +61,7 @@ TG_INLINE int32_t tg_dsp_multiply_add(const int64_t *split, int32_t even, int32_
     int32_t x_even;
     int32_t x_odd;
     int32_t sum;
-    __asm("ldrd %1, %2, %3\n\tsmlad %1, %1, %4, %6\n\tsmlad %0, %2, %5, %1"
+    __asm volatile("ldrd %1, %2, %3\n\tsmlad %1, %1, %4, %6\n\tsmlad %0, %2, %5, %1"
           : "=r"(sum), "=&r"(x_even), "=&r"(x_odd)
           : "m"(*split), "r"(even), "r"(odd), "r"(acc));
     return sum;

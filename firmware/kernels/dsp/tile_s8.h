@@ -48,15 +48,37 @@ TG_INLINE int32_t tg_dsp_least(int32_t a, int32_t b)
     return a < b ? a : b;
 }
 
+/* The same `count` bytes, at most 4, of every window. */
+TG_INLINE void tg_dsp_split_word(tg_dsp_windows s, const int8_t *x, int32_t count, int32_t positions, int64_t *split)
+{
+    for (int32_t p = 0; p < positions; p++) {
+        split[p] = tg_dsp_split(tg_dsp_load(&x[p * s.advance], count));
+    }
+}
+
 TG_INLINE void tg_dsp_split_tile(tg_dsp_windows s, const int8_t *x, int32_t positions, int64_t *split)
 {
-    for (int32_t r = 0; r < s.rows; r++) {
-        for (int32_t i = 0; i < s.bytes; i += 4) {
-            for (int32_t p = 0; p < positions; p++) {
-                const int8_t *bytes = &x[p * s.advance + r * s.pitch + i];
-                *split++ = tg_dsp_split(tg_dsp_load(bytes, tg_dsp_least(s.bytes - i, 4)));
-            }
+    const int32_t whole = s.bytes / 4 * 4;
+    for (int32_t r = 0; r < s.rows; r++, x += s.pitch) {
+        for (int32_t i = 0; i < whole; i += 4, split += positions) {
+            tg_dsp_split_word(s, &x[i], 4, positions, split);
         }
+        if (whole < s.bytes) {
+            tg_dsp_split_word(s, &x[whole], s.bytes - whole, positions, split);
+            split += positions;
+        }
+    }
+}
+
+TG_INLINE void tg_dsp_multiply_word(const int64_t *split, const int8_t *weights, int32_t count, int32_t positions,
+                                    int32_t *acc)
+{
+    const int32_t word = tg_dsp_load(weights, count);
+    const int32_t even = tg_dsp_even(word);
+    const int32_t odd = tg_dsp_odd(word);
+#pragma GCC unroll 8
+    for (int32_t p = 0; p < positions; p++) {
+        acc[p] = tg_dsp_multiply_add(&split[p], even, odd, acc[p]);
     }
 }
 
@@ -64,15 +86,14 @@ TG_INLINE void tg_dsp_split_tile(tg_dsp_windows s, const int8_t *x, int32_t posi
 TG_INLINE void tg_dsp_multiply_tile(tg_dsp_windows s, const int64_t *split, const int8_t *weights, int32_t positions,
                                     int32_t *acc)
 {
-    for (int32_t r = 0; r < s.rows; r++) {
-        for (int32_t i = 0; i < s.bytes; i += 4, split += positions) {
-            const int32_t word = tg_dsp_load(&weights[r * s.bytes + i], tg_dsp_least(s.bytes - i, 4));
-            const int32_t even = tg_dsp_even(word);
-            const int32_t odd = tg_dsp_odd(word);
-#pragma GCC unroll 8
-            for (int32_t p = 0; p < positions; p++) {
-                acc[p] = tg_dsp_multiply_add(&split[p], even, odd, acc[p]);
-            }
+    const int32_t whole = s.bytes / 4 * 4;
+    for (int32_t r = 0; r < s.rows; r++, weights += s.bytes) {
+        for (int32_t i = 0; i < whole; i += 4, split += positions) {
+            tg_dsp_multiply_word(split, &weights[i], 4, positions, acc);
+        }
+        if (whole < s.bytes) {
+            tg_dsp_multiply_word(split, &weights[whole], s.bytes - whole, positions, acc);
+            split += positions;
         }
     }
 }
@@ -97,25 +118,36 @@ TG_INLINE void tg_dsp_tile_s8(tg_dsp_windows s, tg_codes y, const int8_t *x, con
     }
 }
 
+/* The product of one word of a window and the weights of every channel. */
+TG_INLINE void tg_dsp_window_word(tg_dsp_windows s, const int8_t *x, const int8_t *weights, int32_t count,
+                                  int32_t outputs, int32_t *acc)
+{
+    const int32_t x_word = tg_dsp_load(x, count);
+    const int32_t even = tg_dsp_even(x_word);
+    const int32_t odd = tg_dsp_odd(x_word);
+#pragma GCC unroll 4
+    for (int32_t o = 0; o < outputs; o++) {
+        const int32_t word = tg_dsp_load(&weights[o * s.rows * s.bytes], count);
+        acc[o] = __smlad(even, tg_dsp_even(word), __smlad(odd, tg_dsp_odd(word), acc[o]));
+    }
+}
+
 /* Accumulators of `outputs` channels for one window. */
 TG_INLINE void tg_dsp_window_s8(tg_dsp_windows s, const int8_t *x, const int8_t *weights, const int32_t *bias,
                                 int32_t outputs, int32_t *acc)
 {
+    const int32_t whole = s.bytes / 4 * 4;
 #pragma GCC unroll 4
     for (int32_t o = 0; o < outputs; o++) {
         acc[o] = bias[o];
     }
     for (int32_t r = 0; r < s.rows; r++) {
-        for (int32_t i = 0; i < s.bytes; i += 4) {
-            const int32_t count = tg_dsp_least(s.bytes - i, 4);
-            const int32_t x_word = tg_dsp_load(&x[r * s.pitch + i], count);
-            const int32_t even = tg_dsp_even(x_word);
-            const int32_t odd = tg_dsp_odd(x_word);
-#pragma GCC unroll 4
-            for (int32_t o = 0; o < outputs; o++) {
-                const int32_t word = tg_dsp_load(&weights[(o * s.rows + r) * s.bytes + i], count);
-                acc[o] = __smlad(even, tg_dsp_even(word), __smlad(odd, tg_dsp_odd(word), acc[o]));
-            }
+        const int8_t *row = &weights[r * s.bytes];
+        for (int32_t i = 0; i < whole; i += 4) {
+            tg_dsp_window_word(s, &x[r * s.pitch + i], &row[i], 4, outputs, acc);
+        }
+        if (whole < s.bytes) {
+            tg_dsp_window_word(s, &x[r * s.pitch + whole], &row[whole], s.bytes - whole, outputs, acc);
         }
     }
 }
