@@ -1,0 +1,171 @@
+"""The Cortex-M4 paths of the kernels where they divide: tails, tiles of every size, long sums, ends of the codes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.core.cgen.emit import emit
+from stages.core.cgen.lifetimes import lifetimes
+from stages.core.device.harness import qemu_command
+from stages.core.device.tools import call
+from stages.core.graph.ir import Dense, Graph, Op, Tensor
+from stages.core.plan import plan
+from tests.core.device.boards import load_board, need_tools
+from tests.kernels import brute_force
+from tests.kernels.random_networks import (
+    calibrated,
+    codes,
+    conv,
+    preprocess_contract,
+    random_dense,
+    random_pool,
+    tensor,
+    widen,
+)
+from tests.kernels.test_networks import build
+
+BOARD = "mps2_an386"
+Rng = np.random.Generator
+#: Output channels, kernel, stride, pads, groups, of chains from inputs of (length, channels).
+CHAINS: dict[tuple[int, int], list[tuple[int, int, int, tuple[int, int], int]]] = {
+    # Windows of every size modulo 4, and output channels fewer and more than are computed together.
+    (64, 1): [(3, 5, 1, (0, 0), 1), (5, 2, 1, (1, 0), 1), (7, 1, 2, (0, 0), 1), (2, 1, 1, (0, 0), 1)],
+    # Windows of 75, 150, 408, 104, 80 and 27 bytes: tiles of 4, 2, 1, 4, 4 and, of 3 positions, 2.
+    (90, 3): [
+        (6, 25, 1, (3, 4), 1),
+        (17, 25, 1, (0, 0), 1),
+        (8, 24, 1, (0, 0), 1),
+        (8, 13, 1, (0, 0), 1),
+        (9, 10, 1, (0, 0), 1),
+        (4, 3, 1, (0, 0), 1),
+    ],
+    # Groups of 1 to 4 channels; a kernel that always reaches into the padding.
+    (48, 4): [(12, 4, 1, (2, 1), 4), (8, 3, 1, (1, 1), 4), (6, 5, 3, (2, 2), 2), (6, 32, 1, (16, 15), 3)],
+    # Depthwise: odd and even kernels and strides, one tap, and positions from many down to one.
+    (80, 5): [
+        (5, 7, 1, (3, 3), 5),
+        (5, 4, 2, (1, 1), 5),
+        (5, 1, 3, (0, 0), 5),
+        (5, 6, 3, (0, 0), 5),
+        (5, 3, 1, (1, 0), 5),
+    ],
+}
+#: Lengths around those whose sums fit int16, with channels left over.
+POOLED = [(1, 1), (255, 2), (256, 3), (257, 4), (513, 7)]
+
+
+def chain(rng: Rng, length: int, channels: int, shapes: list, dtype: str) -> Graph:
+    x = tensor(rng, "codes", length, channels)
+    ops: list[Op] = [] if dtype == "int8" else [widen(replace(x, zero_point=0), dtype)]
+    x = ops[0].input if ops else x
+    values = rng.integers(-128, 128, (length, channels)).astype(np.int8)
+    if ops:
+        values = brute_force.op_output(ops[0], values)
+    makers = [lambda y, i=i, s=s: conv(rng, f"conv{i}", y, *s) for i, s in enumerate(shapes)]
+    makers += [lambda y: random_pool(rng, y), lambda y: random_dense(rng, y, 6)]
+    for make in makers:
+        op = make(ops[-1].output if ops else x)
+        op = op if isinstance(op, Dense) else calibrated(op, values, 50.0 * (1 if dtype == "int8" else 256))
+        ops.append(op)
+        values = brute_force.op_output(op, values)
+    return Graph(x, ops[-1].output, tuple(ops))
+
+
+def pool_alone(rng: Rng, length: int, channels: int) -> Graph:
+    op = random_pool(rng, tensor(rng, "codes", length, channels))
+    return Graph(op.input, op.output, (op,))
+
+
+def accumulators() -> tuple[np.ndarray, np.ndarray]:
+    """Extreme accumulators times extreme multipliers, and products that lie exactly between two codes."""
+    acc = [-(2**31) + 1, 2**31 - 1, -1, 0, 1, 2**24 + 1, -(2**24) - 1, 3, -3, 5, 16777217, 1 << 20]
+    factors = [np.finfo(np.float32).tiny / 64, 1e-9, 2.0**-24, 0.5, 1.5, 1.0, 3e38, float.fromhex("0x1.2aaaaap+0")]
+    pairs = [(a, f) for a in acc for f in factors]
+    return np.array([a for a, _ in pairs], np.int32), np.array([f for _, f in pairs], np.float32)
+
+
+def ends_of_the_codes(rng: Rng, dtype: str) -> Graph:
+    """Dense layers without weights: their outputs are requantised biases, over several ranges of codes."""
+    pool = random_pool(rng, tensor(rng, "codes", 4, 3))
+    ranges = [(0, -128, 127), (-128, -128, 127), (127, -128, 127), (-3, -3, 127), (7, -100, 90)]
+    bias, multiplier = accumulators()
+    ops: list[Op] = [pool]
+    for zero_point, low, high in ranges:
+        x = ops[-1].output
+        y = Tensor(f"codes{len(ops)}", 1, len(bias), 1.0, zero_point)
+        weight = np.zeros((len(bias), x.channels), np.int8)
+        ops.append(Dense(f"dense{len(ops)}", x, y, weight, bias, multiplier, low, high))
+    return Graph(pool.input, ops[-1].output, tuple(ops))
+
+
+def graphs() -> list[Graph]:
+    rng = np.random.Generator(np.random.PCG64(71))
+    made = [chain(rng, *shape, shapes, "int8") for shape, shapes in CHAINS.items()]
+    return [*made, *(pool_alone(rng, *shape) for shape in POOLED), ends_of_the_codes(rng, "int8")]
+
+
+def inputs(graph: Graph) -> np.ndarray:
+    """A window of any codes, and the two constant ones with the largest sums."""
+    shape = (graph.input.length, graph.input.channels)
+    any_codes = codes(np.random.Generator(np.random.PCG64(72)), *shape)
+    return np.stack([any_codes, np.full(shape, -128, np.int8), np.full(shape, 127, np.int8)])
+
+
+def contract(rng: Rng, graph: Graph) -> dict:
+    """A preprocess contract for any number of channels."""
+    one = preprocess_contract(rng, graph.input.length, 1, dc="none")
+    names = [f"channel_{c}" for c in range(graph.input.channels)]
+    programs = [{**one["codes"][0], "name": name, "source": c} for c, name in enumerate(names)]
+    return {**one, "channels": names, "codes": programs, "shape": [graph.input.length, graph.input.channels]}
+
+
+def write_cases(folder: Path, networks: list[Graph]) -> None:
+    rng = np.random.Generator(np.random.PCG64(73))
+    for i, graph in enumerate(networks):
+        thresholds = [0] * graph.output.channels
+        files = emit(
+            graph, plan(lifetimes(graph)), contract(rng, graph), threshold_codes=thresholds, model_sha256="0" * 64
+        )
+        (folder / str(i)).mkdir(parents=True)
+        for name in ("contract.h", "model.h", "model.c"):
+            (folder / str(i) / name).write_text(files[name], encoding="utf-8")
+    names = [f"case_{i}" for i in range(len(networks))]
+    table = f"static bool (*const cases[])(void) = {{ {', '.join(names)} }};"
+    lines = [*(f"bool {name}(void);" for name in names), table, ""]
+    (folder / "cases.h").write_text("\n".join(lines), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def networks() -> list[Graph]:
+    return graphs()
+
+
+@pytest.fixture(scope="module")
+def response(networks, tmp_path_factory) -> bytes:
+    need_tools(BOARD)
+    folder = tmp_path_factory.mktemp(BOARD)
+    write_cases(folder / "cases", networks)
+    build(BOARD, folder, len(networks))
+    windows = [inputs(graph) for graph in networks]
+    request = b"".join(np.uint32(len(codes)).tobytes() + codes.tobytes() for codes in windows)
+    (folder / "request.bin").write_bytes(request)
+    image = folder / "build" / "network_runner.elf"
+    command = [*qemu_command(load_board(BOARD), image), "-semihosting", "-serial", "null"]
+    call(command, BOARD, cwd=folder, timeout_s=60)
+    return (folder / "response.bin").read_bytes()
+
+
+def test_every_output_is_as_defined(networks, response):
+    for graph in networks:
+        for window in inputs(graph):
+            tensors = brute_force.tensors(graph, window)
+            for op, expected in zip(graph.ops, tensors, strict=True):
+                part, response = response[: expected.nbytes], response[expected.nbytes :]
+                got = np.frombuffer(part, expected.dtype).reshape(expected.shape)
+                assert np.array_equal(got, expected), (op.name, op.input, op.output, got, expected)
+            response = response[4 * graph.output.channels :]
+    assert not response
