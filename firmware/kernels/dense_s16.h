@@ -18,7 +18,7 @@
 #include "requantize.h"
 #include "shape.h"
 
-TG_INLINE void tg_dense_s16(tg_dense s, tg_codes y, const tg_s16 *restrict x, const int8_t *restrict weights,
+TG_INLINE void tg_dense_s16_scalar(tg_dense s, tg_codes y, const tg_s16 *restrict x, const int8_t *restrict weights,
                             const int32_t *restrict bias, const float *restrict multiplier,
                             tg_s16 *restrict output)
 {
@@ -30,5 +30,9 @@ TG_INLINE void tg_dense_s16(tg_dense s, tg_codes y, const tg_s16 *restrict x, co
         output[o] = tg_requantize_s16(acc, multiplier[o], y);
     }
 }
+
+#if defined(__ARM_FEATURE_DSP)
+#include "dsp/dense_s16.h"
+#endif
 
 #endif

@@ -15,7 +15,7 @@
 
 #include "shape.h"
 
-TG_INLINE void tg_dense_s16_s32(tg_dense s, const tg_s16 *restrict x, const int8_t *restrict weights,
+TG_INLINE void tg_dense_s16_s32_scalar(tg_dense s, const tg_s16 *restrict x, const int8_t *restrict weights,
                                const int32_t *restrict bias, tg_s32 *restrict output)
 {
     for (int32_t o = 0; o < s.outputs; o++) {
@@ -26,5 +26,9 @@ TG_INLINE void tg_dense_s16_s32(tg_dense s, const tg_s16 *restrict x, const int8
         output[o] = acc;
     }
 }
+
+#if defined(__ARM_FEATURE_DSP)
+#include "dsp/dense_s16_s32.h"
+#endif
 
 #endif

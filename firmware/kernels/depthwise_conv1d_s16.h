@@ -43,7 +43,7 @@ TG_INLINE void tg_depthwise_conv1d_positions_s16(tg_conv1d s, tg_codes y, const 
     }
 }
 
-TG_INLINE void tg_depthwise_conv1d_s16(tg_conv1d s, tg_codes y, const tg_s16 *restrict x,
+TG_INLINE void tg_depthwise_conv1d_s16_scalar(tg_conv1d s, tg_codes y, const tg_s16 *restrict x,
                                        const int8_t *restrict weights, const int32_t *restrict bias,
                                        const float *restrict multiplier, tg_s16 *restrict output)
 {
@@ -53,5 +53,9 @@ TG_INLINE void tg_depthwise_conv1d_s16(tg_conv1d s, tg_codes y, const tg_s16 *re
     tg_depthwise_conv1d_positions_s16(s, y, x, weights, bias, multiplier, output, begin, end, false);
     tg_depthwise_conv1d_positions_s16(s, y, x, weights, bias, multiplier, output, end, s.output_length, true);
 }
+
+#if defined(__ARM_FEATURE_DSP)
+#include "dsp/depthwise_conv1d_s16.h"
+#endif
 
 #endif

@@ -19,7 +19,7 @@
 #include "requantize.h"
 #include "shape.h"
 
-TG_INLINE void tg_pointwise_conv1d_s16(tg_conv1d s, tg_codes y, const tg_s16 *restrict x,
+TG_INLINE void tg_pointwise_conv1d_s16_scalar(tg_conv1d s, tg_codes y, const tg_s16 *restrict x,
                                        const int8_t *restrict weights, const int32_t *restrict bias,
                                        const float *restrict multiplier, tg_s16 *restrict output)
 {
@@ -34,5 +34,9 @@ TG_INLINE void tg_pointwise_conv1d_s16(tg_conv1d s, tg_codes y, const tg_s16 *re
         }
     }
 }
+
+#if defined(__ARM_FEATURE_DSP)
+#include "dsp/pointwise_conv1d_s16.h"
+#endif
 
 #endif
