@@ -16,7 +16,7 @@
 #include "shape.h"
 
 TG_INLINE void tg_dense_s8_s32_scalar(tg_dense s, const int8_t *restrict x, const int8_t *restrict weights,
-                              const int32_t *restrict bias, tg_s32 *restrict output)
+                                      const int32_t *restrict bias, tg_s32 *restrict output)
 {
     for (int32_t o = 0; o < s.outputs; o++) {
         int32_t acc = bias[o];
@@ -27,8 +27,15 @@ TG_INLINE void tg_dense_s8_s32_scalar(tg_dense s, const int8_t *restrict x, cons
     }
 }
 
+/* The fastest way on this core, with the same results. */
 #if defined(__ARM_FEATURE_DSP)
 #include "dsp/dense_s8_s32.h"
+#else
+TG_INLINE void tg_dense_s8_s32(tg_dense s, const int8_t *restrict x, const int8_t *restrict weights,
+                               const int32_t *restrict bias, tg_s32 *restrict output)
+{
+    tg_dense_s8_s32_scalar(s, x, weights, bias, output);
+}
 #endif
 
 #endif

@@ -44,8 +44,8 @@ TG_INLINE void tg_depthwise_conv1d_positions_s16(tg_conv1d s, tg_codes y, const 
 }
 
 TG_INLINE void tg_depthwise_conv1d_s16_scalar(tg_conv1d s, tg_codes y, const tg_s16 *restrict x,
-                                       const int8_t *restrict weights, const int32_t *restrict bias,
-                                       const float *restrict multiplier, tg_s16 *restrict output)
+                                              const int8_t *restrict weights, const int32_t *restrict bias,
+                                              const float *restrict multiplier, tg_s16 *restrict output)
 {
     const int32_t begin = tg_conv1d_interior_begin(s);
     const int32_t end = tg_conv1d_interior_end(s);
@@ -54,8 +54,16 @@ TG_INLINE void tg_depthwise_conv1d_s16_scalar(tg_conv1d s, tg_codes y, const tg_
     tg_depthwise_conv1d_positions_s16(s, y, x, weights, bias, multiplier, output, end, s.output_length, true);
 }
 
+/* The fastest way on this core, with the same results. */
 #if defined(__ARM_FEATURE_DSP)
 #include "dsp/depthwise_conv1d_s16.h"
+#else
+TG_INLINE void tg_depthwise_conv1d_s16(tg_conv1d s, tg_codes y, const tg_s16 *restrict x,
+                                       const int8_t *restrict weights, const int32_t *restrict bias,
+                                       const float *restrict multiplier, tg_s16 *restrict output)
+{
+    tg_depthwise_conv1d_s16_scalar(s, y, x, weights, bias, multiplier, output);
+}
 #endif
 
 #endif
