@@ -1,4 +1,4 @@
-"""The Cortex-M4 paths of the kernels where they divide: tails, tiles of every size, long sums, ends of the codes."""
+"""The paths for the DSP extension where they divide: tails, tiles of every size, long sums, ends of the codes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from stages.core.cgen.emit import emit
 from stages.core.cgen.lifetimes import lifetimes
 from stages.core.device.harness import qemu_command
 from stages.core.device.tools import call
-from stages.core.graph.ir import Dense, Graph, Op, Tensor
+from stages.core.graph.ir import Dense, Dtype, Graph, Op, Tensor
 from stages.core.plan import plan
-from tests.core.device.boards import load_board, need_tools
+from tests.core.device.boards import EMULATED, load_board, need_tools
 from tests.kernels import brute_force
 from tests.kernels.random_networks import (
+    LIMITS,
+    SPREAD,
     calibrated,
     codes,
     conv,
@@ -24,14 +26,15 @@ from tests.kernels.random_networks import (
     random_dense,
     random_pool,
     tensor,
+    whole_score,
     widen,
 )
 from tests.kernels.test_networks import build
 
-BOARD = "mps2_an386"
 Rng = np.random.Generator
+Shape = tuple[int, int, int, tuple[int, int], int]
 #: Output channels, kernel, stride, pads, groups, of chains from inputs of (length, channels).
-CHAINS: dict[tuple[int, int], list[tuple[int, int, int, tuple[int, int], int]]] = {
+CHAINS: dict[tuple[int, int], list[Shape]] = {
     # Windows of every size modulo 4, and output channels fewer and more than are computed together.
     (64, 1): [(3, 5, 1, (0, 0), 1), (5, 2, 1, (1, 0), 1), (7, 1, 2, (0, 0), 1), (2, 1, 1, (0, 0), 1)],
     # Windows of 75, 150, 408, 104, 80 and 27 bytes: tiles of 4, 2, 1, 4, 4 and, of 3 positions, 2.
@@ -58,21 +61,21 @@ CHAINS: dict[tuple[int, int], list[tuple[int, int, int, tuple[int, int], int]]] 
 POOLED = [(1, 1), (255, 2), (256, 3), (257, 4), (513, 7)]
 
 
-def chain(rng: Rng, length: int, channels: int, shapes: list, dtype: str) -> Graph:
+def chain(rng: Rng, length: int, channels: int, shapes: list[Shape], precision: str) -> Graph:
+    """Convolutions, a pool and a dense layer; ``+int32`` after the precision gives accumulators as scores."""
+    dtype, _, head = precision.partition("+")
     x = tensor(rng, "codes", length, channels)
-    ops: list[Op] = [] if dtype == "int8" else [widen(replace(x, zero_point=0), dtype)]
-    x = ops[0].input if ops else x
-    values = rng.integers(-128, 128, (length, channels)).astype(np.int8)
-    if ops:
-        values = brute_force.op_output(ops[0], values)
-    makers = [lambda y, i=i, s=s: conv(rng, f"conv{i}", y, *s) for i, s in enumerate(shapes)]
-    makers += [lambda y: random_pool(rng, y), lambda y: random_dense(rng, y, 6)]
-    for make in makers:
-        op = make(ops[-1].output if ops else x)
-        op = op if isinstance(op, Dense) else calibrated(op, values, 50.0 * (1 if dtype == "int8" else 256))
-        ops.append(op)
-        values = brute_force.op_output(op, values)
-    return Graph(x, ops[-1].output, tuple(ops))
+    ops: list[Op] = [] if dtype == "int8" else [widen(replace(x, zero_point=0), "int16")]
+    values = codes(rng, length, channels)
+    values = brute_force.op_output(ops[0], values) if ops else values
+    for i, shape in enumerate(shapes):
+        op = conv(rng, f"conv{i}", ops[-1].output if ops else x, *shape)
+        ops.append(calibrated(op, values, SPREAD[dtype]))
+        values = brute_force.op_output(ops[-1], values)
+    pool = calibrated(random_pool(rng, ops[-1].output), values, SPREAD[dtype])
+    dense = random_dense(rng, pool.output, 6)
+    ops += [pool, whole_score(dense) if head else dense]
+    return Graph(ops[0].input, ops[-1].output, tuple(ops))
 
 
 def pool_alone(rng: Rng, length: int, channels: int) -> Graph:
@@ -88,24 +91,29 @@ def accumulators() -> tuple[np.ndarray, np.ndarray]:
     return np.array([a for a, _ in pairs], np.int32), np.array([f for _, f in pairs], np.float32)
 
 
-def ends_of_the_codes(rng: Rng, dtype: str) -> Graph:
+def ends_of_the_codes(rng: Rng, dtype: Dtype) -> Graph:
     """Dense layers without weights: their outputs are requantised biases, over several ranges of codes."""
-    pool = random_pool(rng, tensor(rng, "codes", 4, 3))
-    ranges = [(0, -128, 127), (-128, -128, 127), (127, -128, 127), (-3, -3, 127), (7, -100, 90)]
+    x = tensor(rng, "codes", 4, 3)
+    ops: list[Op] = [] if dtype == "int8" else [widen(replace(x, zero_point=0), "int16")]
+    ops.append(random_pool(rng, ops[-1].output if ops else x))
     bias, multiplier = accumulators()
-    ops: list[Op] = [pool]
-    for zero_point, low, high in ranges:
-        x = ops[-1].output
-        y = Tensor(f"codes{len(ops)}", 1, len(bias), 1.0, zero_point)
-        weight = np.zeros((len(bias), x.channels), np.int8)
-        ops.append(Dense(f"dense{len(ops)}", x, y, weight, bias, multiplier, low, high))
-    return Graph(pool.input, ops[-1].output, tuple(ops))
+    least, largest = LIMITS[dtype]
+    ranges = [(0, least, largest), (0, 0, largest), (least, least, largest), (largest, least, largest)]
+    for zero_point, low, high in [*ranges, (-3, -3, largest), (7, least + 28, largest - 37)]:
+        y = Tensor(f"codes{len(ops)}", 1, len(bias), 1.0, int(zero_point), dtype)
+        weight = np.zeros((len(bias), ops[-1].output.channels), np.int8)
+        ops.append(Dense(f"dense{len(ops)}", ops[-1].output, y, weight, bias, multiplier, low, high))
+    return Graph(ops[0].input, ops[-1].output, tuple(ops))
 
 
 def graphs() -> list[Graph]:
     rng = np.random.Generator(np.random.PCG64(71))
-    made = [chain(rng, *shape, shapes, "int8") for shape, shapes in CHAINS.items()]
-    return [*made, *(pool_alone(rng, *shape) for shape in POOLED), ends_of_the_codes(rng, "int8")]
+    made = [pool_alone(rng, *shape) for shape in POOLED]
+    for dtype in ("int8", "int16"):
+        heads = [dtype, f"{dtype}+int32"] * len(CHAINS)
+        made += [chain(rng, *shape, CHAINS[shape], head) for shape, head in zip(CHAINS, heads, strict=False)]
+        made.append(ends_of_the_codes(rng, dtype))
+    return made
 
 
 def inputs(graph: Graph) -> np.ndarray:
@@ -144,18 +152,18 @@ def networks() -> list[Graph]:
     return graphs()
 
 
-@pytest.fixture(scope="module")
-def response(networks, tmp_path_factory) -> bytes:
-    need_tools(BOARD)
-    folder = tmp_path_factory.mktemp(BOARD)
+@pytest.fixture(scope="module", params=EMULATED)
+def response(request, networks, tmp_path_factory) -> bytes:
+    need_tools(request.param)
+    folder = tmp_path_factory.mktemp(request.param)
     write_cases(folder / "cases", networks)
-    build(BOARD, folder, len(networks))
+    build(request.param, folder, len(networks))
     windows = [inputs(graph) for graph in networks]
-    request = b"".join(np.uint32(len(codes)).tobytes() + codes.tobytes() for codes in windows)
-    (folder / "request.bin").write_bytes(request)
+    sent = [np.uint32(len(codes)).tobytes() + codes.tobytes() for codes in windows]
+    (folder / "request.bin").write_bytes(b"".join(sent))
     image = folder / "build" / "network_runner.elf"
-    command = [*qemu_command(load_board(BOARD), image), "-semihosting", "-serial", "null"]
-    call(command, BOARD, cwd=folder, timeout_s=60)
+    command = [*qemu_command(load_board(request.param), image), "-semihosting", "-serial", "null"]
+    call(command, request.param, cwd=folder, timeout_s=60)
     return (folder / "response.bin").read_bytes()
 
 
