@@ -150,8 +150,9 @@ def random_graph(rng: Rng, window: int, channels: int, outputs: int = 1, precisi
 
 
 def preprocess_contract(rng: Rng, window: int, channels: int, dc: str = "window_mean") -> dict:
-    """Raw windows, an affine code for each channel."""
+    """Raw windows, an affine code for each channel; channels beyond three repeat them."""
     names = [f"accel_{axis}" for axis in "xyz"[:channels]]
+    sources = [c % len(names) for c in range(channels)]
     return {
         "sample_rate_hz": 12800.0,
         "channels": names,
@@ -160,7 +161,7 @@ def preprocess_contract(rng: Rng, window: int, channels: int, dc: str = "window_
         "dc": dc,
         "normalise": None,
         "extractor": {"kind": "raw"},
-        "codes": [{"name": name, "source": source, "program": _affine(rng)} for source, name in enumerate(names)],
+        "codes": [{"name": f"code_{c}", "source": source, "program": _affine(rng)} for c, source in enumerate(sources)],
         "shape": [window, channels],
         "preprocess_id": "0123456789abcdef" * 4,
     }

@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from stages.core.cgen.emit import emit
-from stages.core.cgen.lifetimes import lifetimes
-from stages.core.device.harness import qemu_command
-from stages.core.device.tools import call
 from stages.core.graph.ir import Dense, Dtype, Graph, Op, Tensor
-from stages.core.plan import plan
-from tests.core.device.boards import EMULATED, load_board, need_tools
+from tests.core.device.boards import EMULATED, need_tools
 from tests.kernels import brute_force
+from tests.kernels.network_images import run_networks
 from tests.kernels.random_networks import (
     LIMITS,
     SPREAD,
     calibrated,
     codes,
     conv,
-    preprocess_contract,
     random_dense,
     random_pool,
     tensor,
     whole_score,
     widen,
 )
-from tests.kernels.test_networks import build
 
 Rng = np.random.Generator
 Shape = tuple[int, int, int, tuple[int, int], int]
@@ -123,57 +116,16 @@ def inputs(graph: Graph) -> np.ndarray:
     return np.stack([any_codes, np.full(shape, -128, np.int8), np.full(shape, 127, np.int8)])
 
 
-def contract(rng: Rng, graph: Graph) -> dict:
-    """A preprocess contract for any number of channels."""
-    one = preprocess_contract(rng, graph.input.length, 1, dc="none")
-    names = [f"channel_{c}" for c in range(graph.input.channels)]
-    programs = [{**one["codes"][0], "name": name, "source": c} for c, name in enumerate(names)]
-    return {**one, "channels": names, "codes": programs, "shape": [graph.input.length, graph.input.channels]}
-
-
-def write_cases(folder: Path, networks: list[Graph]) -> None:
-    rng = np.random.Generator(np.random.PCG64(73))
-    for i, graph in enumerate(networks):
-        thresholds = [0] * graph.output.channels
-        files = emit(
-            graph, plan(lifetimes(graph)), contract(rng, graph), threshold_codes=thresholds, model_sha256="0" * 64
-        )
-        (folder / str(i)).mkdir(parents=True)
-        for name in ("contract.h", "model.h", "model.c"):
-            (folder / str(i) / name).write_text(files[name], encoding="utf-8")
-    names = [f"case_{i}" for i in range(len(networks))]
-    table = f"static bool (*const cases[])(void) = {{ {', '.join(names)} }};"
-    lines = [*(f"bool {name}(void);" for name in names), table, ""]
-    (folder / "cases.h").write_text("\n".join(lines), encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
 def networks() -> list[Graph]:
     return graphs()
 
 
-@pytest.fixture(scope="module", params=EMULATED)
-def response(request, networks, tmp_path_factory) -> bytes:
-    need_tools(request.param)
-    folder = tmp_path_factory.mktemp(request.param)
-    write_cases(folder / "cases", networks)
-    build(request.param, folder, len(networks))
+@pytest.mark.parametrize("board", EMULATED)
+def test_every_output_is_as_defined(board, networks, tmp_path):
+    need_tools(board)
     windows = [inputs(graph) for graph in networks]
-    sent = [np.uint32(len(codes)).tobytes() + codes.tobytes() for codes in windows]
-    (folder / "request.bin").write_bytes(b"".join(sent))
-    image = folder / "build" / "network_runner.elf"
-    command = [*qemu_command(load_board(request.param), image), "-semihosting", "-serial", "null"]
-    call(command, request.param, cwd=folder, timeout_s=60)
-    return (folder / "response.bin").read_bytes()
-
-
-def test_every_output_is_as_defined(networks, response):
-    for graph in networks:
-        for window in inputs(graph):
-            tensors = brute_force.tensors(graph, window)
-            for op, expected in zip(graph.ops, tensors, strict=True):
-                part, response = response[: expected.nbytes], response[expected.nbytes :]
-                got = np.frombuffer(part, expected.dtype).reshape(expected.shape)
+    for graph, of_graph, runs in zip(networks, windows, run_networks(board, tmp_path, networks, windows), strict=True):
+        for window, run in zip(of_graph, runs, strict=True):
+            for op, got, expected in zip(graph.ops, run.tensors, brute_force.tensors(graph, window), strict=True):
                 assert np.array_equal(got, expected), (op.name, op.input, op.output, got, expected)
-            response = response[4 * graph.output.channels :]
-    assert not response
