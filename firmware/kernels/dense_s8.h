@@ -34,6 +34,8 @@ TG_INLINE void tg_dense_s8_scalar(tg_dense s, tg_codes y, const int8_t *restrict
 /* The fastest way on this core, with the same results. */
 #if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
 #include "helium/dense_s8.h"
+#elif defined(__ARM_FEATURE_DSP)
+#include "dsp/dense_s8.h"
 #else
 TG_INLINE void tg_dense_s8(tg_dense s, tg_codes y, const int8_t *restrict x, const int8_t *restrict weights,
                            const int32_t *restrict bias, const float *restrict multiplier, int8_t *restrict output)

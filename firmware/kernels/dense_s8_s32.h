@@ -30,6 +30,8 @@ TG_INLINE void tg_dense_s8_s32_scalar(tg_dense s, const int8_t *restrict x, cons
 /* The fastest way on this core, with the same results. */
 #if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
 #include "helium/dense_s8_s32.h"
+#elif defined(__ARM_FEATURE_DSP)
+#include "dsp/dense_s8_s32.h"
 #else
 TG_INLINE void tg_dense_s8_s32(tg_dense s, const int8_t *restrict x, const int8_t *restrict weights,
                                const int32_t *restrict bias, tg_s32 *restrict output)

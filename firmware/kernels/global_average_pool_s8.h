@@ -30,6 +30,8 @@ TG_INLINE void tg_global_average_pool_s8_scalar(tg_global_average_pool s, tg_cod
 /* The fastest way on this core, with the same results. */
 #if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
 #include "helium/global_average_pool_s8.h"
+#elif defined(__ARM_FEATURE_DSP)
+#include "dsp/global_average_pool_s8.h"
 #else
 TG_INLINE void tg_global_average_pool_s8(tg_global_average_pool s, tg_codes y, const int8_t *restrict x,
                                          float multiplier, int8_t *restrict output)

@@ -38,6 +38,8 @@ TG_INLINE void tg_pointwise_conv1d_s8_scalar(tg_conv1d s, tg_codes y, const int8
 /* The fastest way on this core, with the same results. */
 #if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
 #include "helium/pointwise_conv1d_s8.h"
+#elif defined(__ARM_FEATURE_DSP)
+#include "dsp/pointwise_conv1d_s8.h"
 #else
 TG_INLINE void tg_pointwise_conv1d_s8(tg_conv1d s, tg_codes y, const int8_t *restrict x,
                                       const int8_t *restrict weights, const int32_t *restrict bias,
