@@ -1,8 +1,7 @@
-/* What the int8 kernels share on a core with Helium: loads that stay inside their arrays, and four accumulators to four
- * codes.
+/* What the int8 kernels share on a core with Helium: loads that stay inside their arrays, and accumulators to codes.
  *
  * A row of `length` codes is read in chunks of 16. The last chunk of a longer row that 16 does not divide ends where the
- * row ends: it overlaps the one before, and the weights of the overlap are taken as 0. A row shorter than 16 is read under
+ * row ends: it overlaps the one before, and the codes of the overlap are taken as 0. A row shorter than 16 is read under
  * a predicate, which gives 0 for the rest. So no chunk reads outside its row, and no row needs filling up.
  *
  * float32(acc) * multiplier is one conversion and one multiplication, each rounded to nearest even, and vcvtn rounds the
