@@ -56,6 +56,17 @@ TG_INLINE int32_t tg_conv1d_interior_end(tg_conv1d s)
     return capped > begin ? capped : begin;
 }
 
+/* Where to begin and how to go on through the output positions outside the interior, in one loop. */
+TG_INLINE int32_t tg_conv1d_first_edge(tg_conv1d s)
+{
+    return tg_conv1d_interior_begin(s) > 0 ? 0 : tg_conv1d_interior_end(s);
+}
+
+TG_INLINE int32_t tg_conv1d_next_edge(tg_conv1d s, int32_t t)
+{
+    return t + 1 == tg_conv1d_interior_begin(s) ? tg_conv1d_interior_end(s) : t + 1;
+}
+
 typedef struct {
     int32_t begin;
     int32_t end;

@@ -1,7 +1,7 @@
-/* The convolution on Helium. Without groups the taps of an interior output are one row of codes (rows_s8.h). Outputs that
- * reach into the padding, and all outputs of a grouped convolution, are summed one by one: over the taps inside, and
- * over those in the padding as input_zero_point * sum(weights). Both runs of weights are contiguous, so no inner loop
- * has to ask where it is.
+/* The convolution on Helium. Without groups the taps of an interior output are one row of codes (rows_s8.h).
+ * Outputs that reach into the padding, and all outputs of a grouped convolution, are summed one by one: over the
+ * taps inside, and over those in the padding as input_zero_point * sum(weights). Both runs of weights are
+ * contiguous, so no inner loop has to ask where it is.
  */
 #ifndef TG_KERNELS_HELIUM_CONV1D_S8_H
 #define TG_KERNELS_HELIUM_CONV1D_S8_H
@@ -51,6 +51,7 @@ TG_INLINE int32x4_t tg_conv1d_any_dots_s8(tg_conv1d s, const int8_t *x, const in
     const int32_t in = s.input_channels / s.groups;
     const int32_t out = s.output_channels / s.groups;
     int32_t acc[4] = { 0 };
+#pragma GCC unroll 1
     for (int32_t j = 0; j < count; j++) {
         const int8_t *group = &x[(o + j) / out * in];
         acc[j] = tg_conv1d_any_dot_s8(s, group, &weights[(o + j) * s.kernel * in], start);
@@ -58,39 +59,54 @@ TG_INLINE int32x4_t tg_conv1d_any_dots_s8(tg_conv1d s, const int8_t *x, const in
     return tg_odd_lanes_s32(tg_even_lanes_s32(acc[0], acc[2]), acc[1], acc[3]);
 }
 
-/* Outputs at [begin, end), wherever their taps lie. */
+/* The outputs at t, wherever their taps lie. */
 TG_INLINE void tg_conv1d_any_s8(tg_conv1d s, tg_codes y, const int8_t *restrict x, const int8_t *restrict weights,
                                 const int32_t *restrict bias, const float *restrict multiplier,
-                                int8_t *restrict output, int32_t begin, int32_t end)
+                                int8_t *restrict output, int32_t t)
 {
-    for (int32_t t = begin; t < end; t++) {
-        const int32_t start = t * s.stride - s.pad_left;
-        for (int32_t o = 0; o < s.output_channels; o += 4) {
-            const int32_t count = s.output_channels - o < 4 ? s.output_channels - o : 4;
-            const mve_pred16_t lanes = tg_first_words(count);
-            const int32x4_t dots = tg_conv1d_any_dots_s8(s, x, weights, start, o, count);
-            const int32x4_t acc = vaddq_s32(dots, vldrwq_z_s32(&bias[o], lanes));
-            const float32x4_t factors = vldrwq_z_f32(&multiplier[o], lanes);
-            int8_t *codes = &output[t * s.output_channels + o];
-            tg_store_four(tg_scaled_s32(acc, factors), y, &codes, 0, count);
-        }
+    const int32_t start = t * s.stride - s.pad_left;
+    for (int32_t o = 0; o < s.output_channels; o += 4) {
+        const int32_t count = s.output_channels - o < 4 ? s.output_channels - o : 4;
+        const mve_pred16_t lanes = tg_first_words(count);
+        const int32x4_t dots = tg_conv1d_any_dots_s8(s, x, weights, start, o, count);
+        const int32x4_t acc = vaddq_s32(dots, vldrwq_z_s32(&bias[o], lanes));
+        const float32x4_t factors = vldrwq_z_f32(&multiplier[o], lanes);
+        int8_t *codes = &output[t * s.output_channels + o];
+        tg_store_four(tg_scaled_s32(acc, factors), y, &codes, 0, count);
     }
+}
+
+TG_INLINE void tg_conv1d_interior_s8(tg_conv1d s, tg_codes y, const int8_t *restrict x, const int8_t *restrict weights,
+                                     const int32_t *restrict bias, const float *restrict multiplier,
+                                     int8_t *restrict output)
+{
+    const int32_t begin = tg_conv1d_interior_begin(s);
+    const tg_rows rows = {
+        .x = &x[(begin * s.stride - s.pad_left) * s.input_channels],
+        .step = s.stride * s.input_channels,
+        .count = tg_conv1d_interior_end(s) - begin,
+        .length = s.kernel * s.input_channels,
+        .outputs = s.output_channels,
+    };
+    tg_rows_s8(rows, y, weights, bias, multiplier, &output[begin * s.output_channels]);
 }
 
 TG_INLINE void tg_conv1d_s8(tg_conv1d s, tg_codes y, const int8_t *restrict x, const int8_t *restrict weights,
                             const int32_t *restrict bias, const float *restrict multiplier,
                             int8_t *restrict output)
 {
-    const int32_t begin = s.groups == 1 ? tg_conv1d_interior_begin(s) : s.output_length;
-    const int32_t end = s.groups == 1 ? tg_conv1d_interior_end(s) : s.output_length;
-    tg_conv1d_any_s8(s, y, x, weights, bias, multiplier, output, 0, begin);
-    if (begin < end) {
-        const int8_t *first = &x[(begin * s.stride - s.pad_left) * s.input_channels];
-        const tg_rows rows = { first, s.stride * s.input_channels, end - begin, s.kernel * s.input_channels,
-                               s.output_channels };
-        tg_rows_s8(rows, y, weights, bias, multiplier, &output[begin * s.output_channels]);
+    if (s.groups > 1) {
+        for (int32_t t = 0; t < s.output_length; t++) {
+            tg_conv1d_any_s8(s, y, x, weights, bias, multiplier, output, t);
+        }
+        return;
     }
-    tg_conv1d_any_s8(s, y, x, weights, bias, multiplier, output, end, s.output_length);
+    if (tg_conv1d_interior_begin(s) < tg_conv1d_interior_end(s)) {
+        tg_conv1d_interior_s8(s, y, x, weights, bias, multiplier, output);
+    }
+    for (int32_t t = tg_conv1d_first_edge(s); t < s.output_length; t = tg_conv1d_next_edge(s, t)) {
+        tg_conv1d_any_s8(s, y, x, weights, bias, multiplier, output, t);
+    }
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* The depthwise convolution on Helium: eight channels at a time, over all positions.
  *
- * A product of int8 codes is at most 128 * 127 in magnitude, so two of them add up inside int16. Pairs of taps are added
- * there, and then widened.
+ * A product of int8 codes is at most 128 * 127 in magnitude, so two of them add up inside int16. Pairs of taps are
+ * added there, and then widened.
  */
 #ifndef TG_KERNELS_HELIUM_DEPTHWISE_CONV1D_S8_H
 #define TG_KERNELS_HELIUM_DEPTHWISE_CONV1D_S8_H
@@ -40,6 +40,7 @@ TG_INLINE int16x8_t tg_tap_s8(tg_conv1d s, tg_channels c, const int8_t *x, int32
 
 TG_INLINE tg_pairs tg_taps_in_padding_s8(tg_conv1d s, tg_channels c, tg_pairs acc, int32_t begin, int32_t end)
 {
+#pragma GCC unroll 1
     for (int32_t k = begin; k < end; k++) {
         const int16x8_t weights = tg_load_codes_s16(&c.weights[k * s.input_channels], c.count);
         acc = tg_add_wide(acc, vmulq_n_s16(weights, (int16_t)s.input_zero_point));
@@ -54,6 +55,7 @@ TG_INLINE void tg_depthwise_edge_s8(tg_conv1d s, tg_codes y, tg_channels c, cons
     const int32_t start = t * s.stride - s.pad_left;
     const tg_taps inside = tg_conv1d_taps_inside(s, start);
     tg_pairs acc = tg_taps_in_padding_s8(s, c, tg_bias_pairs(c), 0, inside.begin);
+#pragma GCC unroll 1
     for (int32_t k = inside.begin; k < inside.end; k++) {
         acc = tg_add_wide(acc, tg_tap_s8(s, c, &x[(start + k) * s.input_channels], k));
     }
@@ -92,14 +94,11 @@ TG_INLINE void tg_depthwise_channels_s8(tg_conv1d s, tg_codes y, tg_channels c, 
 {
     const int32_t begin = tg_conv1d_interior_begin(s);
     const int32_t end = tg_conv1d_interior_end(s);
-    for (int32_t t = 0; t < begin; t++) {
-        tg_depthwise_edge_s8(s, y, c, x, t, output);
-    }
     for (int32_t t = begin; t < end; t++) {
         const int8_t *middle = &x[(t * s.stride - s.pad_left + s.kernel / 2) * s.input_channels];
         tg_depthwise_inside_s8(s, y, c, middle, &output[t * s.input_channels]);
     }
-    for (int32_t t = end; t < s.output_length; t++) {
+    for (int32_t t = tg_conv1d_first_edge(s); t < s.output_length; t = tg_conv1d_next_edge(s, t)) {
         tg_depthwise_edge_s8(s, y, c, x, t, output);
     }
 }
@@ -111,6 +110,7 @@ TG_INLINE void tg_depthwise_eight_s8(tg_conv1d s, tg_codes y, const int8_t *rest
 {
     int32_t sorted_bias[8] = { 0 };
     float sorted_multiplier[8] = { 0 };
+#pragma GCC unroll 1
     for (int32_t j = 0; j < count; j++) {
         sorted_bias[j % 2 * 4 + j / 2] = bias[first + j];
         sorted_multiplier[j % 2 * 4 + j / 2] = multiplier[first + j];

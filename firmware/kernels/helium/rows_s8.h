@@ -1,10 +1,11 @@
 /* Products of rows with the weights of every output channel: what a dense layer, a pointwise convolution and the
- * interior of an ordinary convolution have in common, because the taps of one output lie side by side in [length][channels].
+ * interior of an ordinary convolution have in common, because the taps of one output lie side by side in
+ * [length][channels].
  *
  *     y[t][o] = requantize(bias[o] + sum over i < length of w[o][i] * x[t * step + i], multiplier[o])
  *
- * Four outputs at a time, over all rows: their weights stay in registers while a row is one chunk. Longer rows are taken
- * in pairs, so that a chunk of weights is loaded once for two rows.
+ * Four outputs at a time, over all rows: their weights stay in registers while a row is one chunk. Longer rows are
+ * taken in pairs, so that a chunk of weights is loaded once for two rows.
  */
 #ifndef TG_KERNELS_HELIUM_ROWS_S8_H
 #define TG_KERNELS_HELIUM_ROWS_S8_H
@@ -21,8 +22,8 @@ typedef struct {
     int32_t outputs;
 } tg_rows;
 
-/* Constants of four outputs, the first `count` of which exist. The others read the weights of one that does, and are not
- * stored. */
+/* Constants of four outputs, the first `count` of which exist. The others read the weights of one that does, and
+ * are not stored. */
 typedef struct {
     const int8_t *weights;
     const int32_t *bias;
@@ -72,7 +73,8 @@ TG_INLINE int32x4_t tg_row_s8(tg_rows r, tg_four w, const int8_t *x)
         acc[j] = tg_row_dot_s8(x, w.weights, w.row[j] * r.length, r.length);
     }
     const int32x4_t sums = tg_odd_lanes_s32(tg_even_lanes_s32(acc[0], acc[2]), acc[1], acc[3]);
-    return tg_scaled_s32(vaddq_s32(sums, tg_four_s32(w.bias, w.count, false)), tg_four_f32(w.multiplier, w.count, false));
+    const int32x4_t bias = tg_four_s32(w.bias, w.count, false);
+    return tg_scaled_s32(vaddq_s32(sums, bias), tg_four_f32(w.multiplier, w.count, false));
 }
 
 /* Constants of four outputs of one chunk, which stay in registers over all rows. */
@@ -140,7 +142,8 @@ TG_INLINE void tg_row_pair_s8(tg_rows r, tg_codes y, tg_four w, const int8_t *x,
     tg_two_by_two even;
     tg_two_by_two odd;
     for (int32_t k = 0; k < chunks; k++) {
-        const int8x16_t codes[2] = { tg_x_chunk_s8(x, r.length, k, true), tg_x_chunk_s8(&x[r.step], r.length, k, true) };
+        const int8x16_t codes[2] = { tg_x_chunk_s8(x, r.length, k, true),
+                                     tg_x_chunk_s8(&x[r.step], r.length, k, true) };
         even = tg_add_chunk_s8(even, r, w, codes, 0, 2, k);
         held[k % 2][0] = codes[0];
         held[k % 2][1] = codes[1];

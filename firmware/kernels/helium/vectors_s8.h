@@ -1,12 +1,15 @@
-/* What the int8 kernels share on a core with Helium: loads that stay inside their arrays, and accumulators to codes.
+/* What the int8 kernels share on a core with Helium: loads that stay inside their arrays, and accumulators to
+ * codes.
  *
- * A row of `length` codes is read in chunks of 16. The last chunk of a longer row that 16 does not divide ends where the
- * row ends: it overlaps the one before, and the codes of the overlap are taken as 0. A row shorter than 16 is read under
- * a predicate, which gives 0 for the rest. So no chunk reads outside its row, and no row needs filling up.
+ * A row of `length` codes is read in chunks of 16. The last chunk of a longer row that 16 does not divide ends
+ * where the row ends: it overlaps the one before, and the codes of the overlap are taken as 0. A row shorter than
+ * 16 is read under a predicate, which gives 0 for the rest. So no chunk reads outside its row, and no row needs
+ * filling up.
  *
- * float32(acc) * multiplier is one conversion and one multiplication, each rounded to nearest even, and vcvtn rounds the
- * product half to even and saturates. Adding the zero point saturates too, so that clipping to the output range last
- * gives what requantize.h defines. Helium takes subnormals for zero, which changes no code (requantize.h).
+ * float32(acc) * multiplier is one conversion and one multiplication, each rounded to nearest even, and vcvtn
+ * rounds the product half to even and saturates. Adding the zero point saturates too, so that clipping to the
+ * output range last gives what requantize.h defines. Helium takes subnormals for zero, which changes no code
+ * (requantize.h).
  */
 #ifndef TG_KERNELS_HELIUM_VECTORS_S8_H
 #define TG_KERNELS_HELIUM_VECTORS_S8_H
@@ -16,8 +19,8 @@
 
 #include "../requantize.h"
 
-/* A predicate, one bit per byte. The compiler must not see its value: GCC 12 folds constants of this type wrongly, 0x000F
- * into 0xFFFF. */
+/* A predicate, one bit per byte. The compiler must not see its value: GCC 12 folds constants of this type wrongly,
+ * 0x000F into 0xFFFF. */
 TG_INLINE mve_pred16_t tg_predicate(uint32_t bytes)
 {
     __asm__("" : "+r"(bytes));
@@ -47,9 +50,9 @@ TG_INLINE int32_t tg_chunks(int32_t length)
     return (length + 15) / 16;
 }
 
-/* Loads that stay where they are written. There are eight vector registers: constants that the compiler would load ahead
- * of a loop are spilled, at two instructions each time, and loads that it would move up are as well. With an offset of
- * up to 127 bytes known at compile time, address and load are one instruction. */
+/* Loads that stay where they are written. There are eight vector registers: constants that the compiler would load
+ * ahead of a loop are spilled, at two instructions each time, and loads that it would move up are as well. With an
+ * offset of up to 127 bytes known at compile time, address and load are one instruction. */
 TG_INLINE int8x16_t tg_load_here_s8(const int8_t *base, int32_t offset)
 {
     int8x16_t codes;
