@@ -18,9 +18,9 @@
 #include "requantize.h"
 #include "shape.h"
 
-TG_INLINE void tg_dense_s16(tg_dense s, tg_codes y, const tg_s16 *restrict x, const int8_t *restrict weights,
-                            const int32_t *restrict bias, const float *restrict multiplier,
-                            tg_s16 *restrict output)
+TG_INLINE void tg_dense_s16_scalar(tg_dense s, tg_codes y, const tg_s16 *restrict x, const int8_t *restrict weights,
+                                   const int32_t *restrict bias, const float *restrict multiplier,
+                                   tg_s16 *restrict output)
 {
     for (int32_t o = 0; o < s.outputs; o++) {
         int32_t acc = bias[o];
@@ -30,5 +30,16 @@ TG_INLINE void tg_dense_s16(tg_dense s, tg_codes y, const tg_s16 *restrict x, co
         output[o] = tg_requantize_s16(acc, multiplier[o], y);
     }
 }
+
+/* The fastest way on this core, with the same results. */
+#if defined(__ARM_FEATURE_DSP)
+#include "dsp/dense_s16.h"
+#else
+TG_INLINE void tg_dense_s16(tg_dense s, tg_codes y, const tg_s16 *restrict x, const int8_t *restrict weights,
+                            const int32_t *restrict bias, const float *restrict multiplier, tg_s16 *restrict output)
+{
+    tg_dense_s16_scalar(s, y, x, weights, bias, multiplier, output);
+}
+#endif
 
 #endif

@@ -15,8 +15,8 @@
 
 #include "shape.h"
 
-TG_INLINE void tg_dense_s16_s32(tg_dense s, const tg_s16 *restrict x, const int8_t *restrict weights,
-                               const int32_t *restrict bias, tg_s32 *restrict output)
+TG_INLINE void tg_dense_s16_s32_scalar(tg_dense s, const tg_s16 *restrict x, const int8_t *restrict weights,
+                                       const int32_t *restrict bias, tg_s32 *restrict output)
 {
     for (int32_t o = 0; o < s.outputs; o++) {
         int32_t acc = bias[o];
@@ -26,5 +26,16 @@ TG_INLINE void tg_dense_s16_s32(tg_dense s, const tg_s16 *restrict x, const int8
         output[o] = acc;
     }
 }
+
+/* The fastest way on this core, with the same results. */
+#if defined(__ARM_FEATURE_DSP)
+#include "dsp/dense_s16_s32.h"
+#else
+TG_INLINE void tg_dense_s16_s32(tg_dense s, const tg_s16 *restrict x, const int8_t *restrict weights,
+                                const int32_t *restrict bias, tg_s32 *restrict output)
+{
+    tg_dense_s16_s32_scalar(s, x, weights, bias, output);
+}
+#endif
 
 #endif

@@ -18,9 +18,9 @@
 #include "requantize.h"
 #include "shape.h"
 
-TG_INLINE void tg_dense_s8(tg_dense s, tg_codes y, const int8_t *restrict x, const int8_t *restrict weights,
-                           const int32_t *restrict bias, const float *restrict multiplier,
-                           int8_t *restrict output)
+TG_INLINE void tg_dense_s8_scalar(tg_dense s, tg_codes y, const int8_t *restrict x, const int8_t *restrict weights,
+                                  const int32_t *restrict bias, const float *restrict multiplier,
+                                  int8_t *restrict output)
 {
     for (int32_t o = 0; o < s.outputs; o++) {
         int32_t acc = bias[o];
@@ -30,5 +30,18 @@ TG_INLINE void tg_dense_s8(tg_dense s, tg_codes y, const int8_t *restrict x, con
         output[o] = tg_requantize_s8(acc, multiplier[o], y);
     }
 }
+
+/* The fastest way on this core, with the same results. */
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
+#include "helium/dense_s8.h"
+#elif defined(__ARM_FEATURE_DSP)
+#include "dsp/dense_s8.h"
+#else
+TG_INLINE void tg_dense_s8(tg_dense s, tg_codes y, const int8_t *restrict x, const int8_t *restrict weights,
+                           const int32_t *restrict bias, const float *restrict multiplier, int8_t *restrict output)
+{
+    tg_dense_s8_scalar(s, y, x, weights, bias, multiplier, output);
+}
+#endif
 
 #endif

@@ -43,9 +43,9 @@ TG_INLINE void tg_depthwise_conv1d_positions_s16(tg_conv1d s, tg_codes y, const 
     }
 }
 
-TG_INLINE void tg_depthwise_conv1d_s16(tg_conv1d s, tg_codes y, const tg_s16 *restrict x,
-                                       const int8_t *restrict weights, const int32_t *restrict bias,
-                                       const float *restrict multiplier, tg_s16 *restrict output)
+TG_INLINE void tg_depthwise_conv1d_s16_scalar(tg_conv1d s, tg_codes y, const tg_s16 *restrict x,
+                                              const int8_t *restrict weights, const int32_t *restrict bias,
+                                              const float *restrict multiplier, tg_s16 *restrict output)
 {
     const int32_t begin = tg_conv1d_interior_begin(s);
     const int32_t end = tg_conv1d_interior_end(s);
@@ -53,5 +53,17 @@ TG_INLINE void tg_depthwise_conv1d_s16(tg_conv1d s, tg_codes y, const tg_s16 *re
     tg_depthwise_conv1d_positions_s16(s, y, x, weights, bias, multiplier, output, begin, end, false);
     tg_depthwise_conv1d_positions_s16(s, y, x, weights, bias, multiplier, output, end, s.output_length, true);
 }
+
+/* The fastest way on this core, with the same results. */
+#if defined(__ARM_FEATURE_DSP)
+#include "dsp/depthwise_conv1d_s16.h"
+#else
+TG_INLINE void tg_depthwise_conv1d_s16(tg_conv1d s, tg_codes y, const tg_s16 *restrict x,
+                                       const int8_t *restrict weights, const int32_t *restrict bias,
+                                       const float *restrict multiplier, tg_s16 *restrict output)
+{
+    tg_depthwise_conv1d_s16_scalar(s, y, x, weights, bias, multiplier, output);
+}
+#endif
 
 #endif

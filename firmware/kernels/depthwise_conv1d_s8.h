@@ -43,9 +43,9 @@ TG_INLINE void tg_depthwise_conv1d_positions_s8(tg_conv1d s, tg_codes y, const i
     }
 }
 
-TG_INLINE void tg_depthwise_conv1d_s8(tg_conv1d s, tg_codes y, const int8_t *restrict x,
-                                      const int8_t *restrict weights, const int32_t *restrict bias,
-                                      const float *restrict multiplier, int8_t *restrict output)
+TG_INLINE void tg_depthwise_conv1d_s8_scalar(tg_conv1d s, tg_codes y, const int8_t *restrict x,
+                                             const int8_t *restrict weights, const int32_t *restrict bias,
+                                             const float *restrict multiplier, int8_t *restrict output)
 {
     const int32_t begin = tg_conv1d_interior_begin(s);
     const int32_t end = tg_conv1d_interior_end(s);
@@ -53,5 +53,19 @@ TG_INLINE void tg_depthwise_conv1d_s8(tg_conv1d s, tg_codes y, const int8_t *res
     tg_depthwise_conv1d_positions_s8(s, y, x, weights, bias, multiplier, output, begin, end, false);
     tg_depthwise_conv1d_positions_s8(s, y, x, weights, bias, multiplier, output, end, s.output_length, true);
 }
+
+/* The fastest way on this core, with the same results. */
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
+#include "helium/depthwise_conv1d_s8.h"
+#elif defined(__ARM_FEATURE_DSP)
+#include "dsp/depthwise_conv1d_s8.h"
+#else
+TG_INLINE void tg_depthwise_conv1d_s8(tg_conv1d s, tg_codes y, const int8_t *restrict x,
+                                      const int8_t *restrict weights, const int32_t *restrict bias,
+                                      const float *restrict multiplier, int8_t *restrict output)
+{
+    tg_depthwise_conv1d_s8_scalar(s, y, x, weights, bias, multiplier, output);
+}
+#endif
 
 #endif

@@ -15,8 +15,8 @@
 #include "requantize.h"
 #include "shape.h"
 
-TG_INLINE void tg_global_average_pool_s8(tg_global_average_pool s, tg_codes y, const int8_t *restrict x,
-                                         float multiplier, int8_t *restrict output)
+TG_INLINE void tg_global_average_pool_s8_scalar(tg_global_average_pool s, tg_codes y, const int8_t *restrict x,
+                                                float multiplier, int8_t *restrict output)
 {
     for (int32_t c = 0; c < s.channels; c++) {
         int32_t acc = -s.length * s.input_zero_point;
@@ -26,5 +26,18 @@ TG_INLINE void tg_global_average_pool_s8(tg_global_average_pool s, tg_codes y, c
         output[c] = tg_requantize_s8(acc, multiplier, y);
     }
 }
+
+/* The fastest way on this core, with the same results. */
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
+#include "helium/global_average_pool_s8.h"
+#elif defined(__ARM_FEATURE_DSP)
+#include "dsp/global_average_pool_s8.h"
+#else
+TG_INLINE void tg_global_average_pool_s8(tg_global_average_pool s, tg_codes y, const int8_t *restrict x,
+                                         float multiplier, int8_t *restrict output)
+{
+    tg_global_average_pool_s8_scalar(s, y, x, multiplier, output);
+}
+#endif
 
 #endif

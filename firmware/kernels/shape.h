@@ -56,4 +56,29 @@ TG_INLINE int32_t tg_conv1d_interior_end(tg_conv1d s)
     return capped > begin ? capped : begin;
 }
 
+/* Where to begin and how to go on through the output positions outside the interior, in one loop. */
+TG_INLINE int32_t tg_conv1d_first_edge(tg_conv1d s)
+{
+    return tg_conv1d_interior_begin(s) > 0 ? 0 : tg_conv1d_interior_end(s);
+}
+
+TG_INLINE int32_t tg_conv1d_next_edge(tg_conv1d s, int32_t t)
+{
+    return t + 1 == tg_conv1d_interior_begin(s) ? tg_conv1d_interior_end(s) : t + 1;
+}
+
+typedef struct {
+    int32_t begin;
+    int32_t end;
+} tg_taps;
+
+/* The taps inside the input, of the output whose tap 0 lies at `start`; the others lie in the padding. */
+TG_INLINE tg_taps tg_conv1d_taps_inside(tg_conv1d s, int32_t start)
+{
+    const int32_t room = s.input_length - start;
+    const int32_t begin = start < 0 ? -start : 0;
+    const int32_t end = room < s.kernel ? room : s.kernel;
+    return (tg_taps){ begin, end > begin ? end : begin };
+}
+
 #endif

@@ -9,6 +9,7 @@
 int main(void)
 {
     bool done = tg_host_open();
+    tg_clock_init();
     for (uint32_t i = 0; done && i < sizeof cases / sizeof cases[0]; i++) {
         done = cases[i]();
     }

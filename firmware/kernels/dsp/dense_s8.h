@@ -1,0 +1,15 @@
+/* Fully connected layer (kernels/dense_s8.h) on the DSP extension: one window. */
+#ifndef TG_KERNELS_DSP_DENSE_S8_H
+#define TG_KERNELS_DSP_DENSE_S8_H
+
+#include "kernels/dsp/windows.h"
+
+TG_INLINE void tg_dense_s8(tg_dense s, tg_codes y, const int8_t *restrict x, const int8_t *restrict weights,
+                           const int32_t *restrict bias, const float *restrict multiplier,
+                           int8_t *restrict output)
+{
+    const tg_dsp_windows window = { .rows = 1, .count = s.inputs, .outputs = s.outputs };
+    tg_dsp_position(window, y, x, weights, bias, multiplier, output);
+}
+
+#endif
