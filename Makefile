@@ -6,7 +6,7 @@ VENV := .venv
 WORKERS := -n 2 --dist loadfile
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: run test test-all bench lint setup toolchain clean
+.PHONY: run test test-all bench bench-kernels lint setup toolchain clean
 
 run: setup
 	sh .ci/pipeline
@@ -20,6 +20,10 @@ test-all: setup lint
 # Figures that tests do not time: memory and speed, beside the stored ones.
 bench: setup
 	python -m tests.bench.sessions
+
+# Instructions per layer and per multiply-accumulate on the emulated boards, beside the stored ones.
+bench-kernels: setup
+	python -m tests.bench.kernels
 
 lint: setup
 	ruff check .

@@ -70,6 +70,49 @@ def conv(
     return Conv1d(name, x, y, weight, bias, multiplier, stride, *pads, groups, low, high)
 
 
+def large_conv(rng: Rng, kind: str, x: Tensor | None = None, most_macs: int = 20_000) -> Conv1d:
+    """int8 of up to 40 channels on either side, 32 taps and any padding, as long as `most_macs` allow.
+
+    kind is conv, grouped, depthwise or pointwise; x, if given, is what it reads.
+    """
+    while True:
+        groups = int(rng.integers(2, 5)) if kind == "grouped" else 1
+        ins = x.channels if x else groups * int(rng.integers(1, 40 // groups + 1))
+        outs = groups * int(rng.integers(1, 40 // groups + 1))
+        kernel, stride = int(rng.integers(1, 33)), int(rng.integers(1, 6))
+        pads = (int(rng.integers(0, kernel)), int(rng.integers(0, kernel)))
+        if kind == "depthwise":
+            groups = outs = ins
+        if kind == "pointwise":
+            kernel, pads = 1, (0, 0)
+        shortest = max(kernel - sum(pads), 1)
+        length = x.length if x else shortest + int(rng.integers(0, 40))
+        macs = ((length + sum(pads) - kernel) // stride + 1) * outs * ins // groups * kernel
+        if ins % groups == 0 and length >= shortest and macs <= most_macs:
+            return conv(rng, kind, x or tensor(rng, "x", length, ins), outs, kernel, stride, pads, groups)
+
+
+def random_layers(rng: Rng, kinds: list[str]) -> Graph:
+    """A chain of large convolutions, a pool and a dense layer, each calibrated on random codes."""
+    x = tensor(rng, "codes", int(rng.integers(60, 120)), int(rng.integers(1, 41)))
+    values = codes(rng, x.length, x.channels)
+    ops: list[Op] = []
+
+    def add(op: Op) -> None:
+        nonlocal values
+        ops.append(calibrated(op, values, SPREAD["int8"]))
+        values = op_output(ops[-1], values)
+
+    for i, kind in enumerate(kinds):
+        y = ops[-1].output if ops else x
+        layer = large_conv(rng, "conv" if kind == "grouped" and y.channels % 2 else kind, y)
+        add(replace(layer, name=f"{kind}{i}", output=replace(layer.output, name=f"{kind}{i}_out")))
+    add(random_pool(rng, ops[-1].output))
+    last = random_dense(rng, ops[-1].output, int(rng.integers(1, 10)))
+    ops.append(whole_score(last) if rng.random() < 0.5 else replace(last, y_min=-128))
+    return Graph(x, ops[-1].output, tuple(ops))
+
+
 def random_conv(rng: Rng, kind: str, dtype: Dtype = "int8") -> Conv1d:
     """kind is conv, depthwise or pointwise; every shape parameter is drawn."""
     groups = int(rng.integers(1, 4))

@@ -15,6 +15,7 @@ from tests.kernels import brute_force
 from tests.kernels.random_networks import (
     TINY,
     codes,
+    large_conv,
     random_conv,
     random_dense,
     random_pool,
@@ -101,6 +102,13 @@ def test_convolution_equals_its_definition(runner, kind, dtype):
     rng = np.random.Generator(np.random.PCG64(11))
     ops = [random_conv(rng, kind, dtype) for _ in range(60)]
     assert len(np.unique(check(runner, ops, inputs_of(rng, ops)))) > 100
+
+
+@pytest.mark.parametrize("kind", ["conv", "grouped", "depthwise", "pointwise"])
+def test_convolution_of_many_channels_and_long_kernels_equals_its_definition(runner, kind):
+    rng = np.random.Generator(np.random.PCG64(18))
+    ops = [large_conv(rng, kind) for _ in range(25)]
+    assert len(np.unique(check(runner, ops, inputs_of(rng, ops)))) > 200
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

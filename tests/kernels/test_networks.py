@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from stages.core.cgen.emit import emit
-from stages.core.cgen.lifetimes import lifetimes
-from stages.core.device.harness import qemu_command
-from stages.core.device.tools import call
 from stages.core.graph.ir import Graph, Op, Tensor
 from stages.core.graph.reference import execute
-from stages.core.plan import plan
-from tests.core.device.boards import EMULATED, FIRMWARE, load_board, need_tools
+from tests.core.device.boards import EMULATED, need_tools
 from tests.kernels import brute_force
+from tests.kernels.network_images import Run, run_networks
 from tests.kernels.random_networks import (
     TINY,
     codes,
     conv,
-    preprocess_contract,
     random_dense,
     random_graph,
     random_pool,
     widen,
 )
 
-HERE = Path(__file__).parent
 PRECISIONS = ["int8", "int8+int32", "int16", "int16+int32", "float32", "faint float32"]
 WINDOW, CHANNELS, OUTPUTS, WINDOWS = 64, 3, 2, 4
 
@@ -62,61 +55,20 @@ def windows():
 
 
 @pytest.fixture(scope="module", params=["native", *EMULATED])
-def response(request, networks, windows, tmp_path_factory) -> bytes:
+def runs(request, networks, windows, tmp_path_factory) -> list[list[Run]]:
     need_tools(request.param)
+    optimize = "-O3" if request.param in EMULATED else "-O1"
     folder = tmp_path_factory.mktemp(request.param)
-    write_cases(folder / "cases", networks)
-    build(request.param, folder, len(networks))
-    one = np.uint32(WINDOWS).tobytes() + windows.tobytes()
-    (folder / "request.bin").write_bytes(one * len(networks))
-    command: list[str | Path] = [folder / "build" / "network_runner.elf"]
-    if request.param in EMULATED:
-        command = [*qemu_command(load_board(request.param), command[0]), "-semihosting", "-serial", "null"]
-    call(command, request.param, cwd=folder, timeout_s=60)
-    return (folder / "response.bin").read_bytes()
+    return run_networks(request.param, folder, networks, [windows] * len(networks), optimize)
 
 
-def write_cases(folder: Path, networks: list[Graph]) -> None:
-    contract = preprocess_contract(np.random.Generator(np.random.PCG64(63)), WINDOW, CHANNELS)
-    for i, graph in enumerate(networks):
-        files = emit(graph, plan(lifetimes(graph)), contract, threshold_codes=[0] * OUTPUTS, model_sha256="0" * 64)
-        (folder / str(i)).mkdir(parents=True)
-        for name in ("contract.h", "model.h", "model.c"):
-            (folder / str(i) / name).write_text(files[name], encoding="utf-8")
-    names = [f"case_{i}" for i in range(len(networks))]
-    declarations = [f"bool {name}(void);" for name in names]
-    table = f"static bool (*const cases[])(void) = {{ {', '.join(names)} }};"
-    (folder / "cases.h").write_text("\n".join([*declarations, table, ""]), encoding="utf-8")
-
-
-def build(board: str, folder: Path, n_cases: int) -> None:
-    options = {
-        "TG_BOARD": board,
-        "TG_FORWARD_ONLY": "ON",
-        "CMAKE_PROJECT_tailgate_firmware_INCLUDE": HERE / "network_runner.cmake",
-        "TG_CASES": folder / "cases",
-        "TG_LAST_CASE": n_cases - 1,
-        "TG_OPTIMIZE": "-O3" if board in EMULATED else "-O1",
-        "TG_SANITIZE": "OFF" if board in EMULATED else "ON",
-    }
-    if board in EMULATED:
-        options["CMAKE_TOOLCHAIN_FILE"] = FIRMWARE / "cmake" / "arm-none-eabi.cmake"
-    defines = [f"-D{key}={value}" for key, value in options.items()]
-    call(["cmake", "-G", "Ninja", "-S", FIRMWARE, "-B", folder / "build", *defines], board)
-    call(["ninja", "-C", folder / "build", "-j", "1", "network_runner"], board)
-
-
-def test_every_tensor_and_score_is_as_defined(response, networks, windows):
-    for precision, graph in zip(PRECISIONS, networks, strict=True):
-        for window in windows:
+def test_every_tensor_and_score_is_as_defined(runs, networks, windows):
+    for precision, graph, of_graph in zip(PRECISIONS, networks, runs, strict=True):
+        for window, run in zip(windows, of_graph, strict=True):
             tensors = brute_force.tensors(graph, window)
-            for op, expected in zip(graph.ops, tensors, strict=True):
-                part, response = response[: expected.nbytes], response[expected.nbytes :]
-                got = np.frombuffer(part, expected.dtype).reshape(expected.shape)
-                assert part == expected.tobytes(), (precision, op.name, got, expected)
-            scores, response = response[: 4 * OUTPUTS], response[4 * OUTPUTS :]
-            assert np.frombuffer(scores, np.int32).tolist() == brute_force.score_codes(tensors[-1]), precision
-    assert not response
+            for op, expected, got in zip(graph.ops, tensors, run.tensors, strict=True):
+                assert got.tobytes() == expected.tobytes(), (precision, op.name, got, expected)
+            assert run.scores == brute_force.score_codes(tensors[-1]), precision
 
 
 def test_the_cases_reach_scores_of_every_kind(networks, windows):

@@ -67,6 +67,7 @@ TG_INLINE int32_t tg_row_dot_s8(const int8_t *x, const int8_t *weights, int32_t 
 TG_INLINE int32x4_t tg_row_s8(tg_rows r, tg_four w, const int8_t *x)
 {
     int32_t acc[4];
+#pragma GCC unroll 4 /* at any level of optimisation: arrays of vectors are to be registers */
     for (int32_t j = 0; j < 4; j++) {
         acc[j] = tg_row_dot_s8(x, w.weights, w.row[j] * r.length, r.length);
     }
@@ -86,6 +87,7 @@ TG_INLINE int32x4_t tg_short_row_s8(tg_rows r, tg_four_held w, const int8_t **ne
     const int8x16_t codes =
         r.length == 16 ? tg_load_next_s8(next, r.step) : tg_x_chunk_s8(*next, r.length, 0, false);
     int32_t acc[4];
+#pragma GCC unroll 4
     for (int32_t j = 0; j < 4; j++) {
         acc[j] = vmladavq_s8(codes, w.weights[j]);
     }
@@ -98,6 +100,7 @@ TG_INLINE void tg_short_rows_s8(tg_rows r, tg_codes y, tg_four w, int8_t *output
 {
     tg_four_held held = { .bias = tg_four_s32(w.bias, w.count, false),
                           .multiplier = tg_four_f32(w.multiplier, w.count, false) };
+#pragma GCC unroll 4
     for (int32_t j = 0; j < 4; j++) {
         held.weights[j] = tg_weight_chunk_s8(w.weights, w.row[j] * r.length, r.length, 0, false);
     }

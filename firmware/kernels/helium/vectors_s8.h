@@ -17,13 +17,27 @@
 
 #include "../requantize.h"
 
-/* Predicate of the first n of 16 bytes. */
-TG_INLINE mve_pred16_t tg_first_bytes(int32_t n)
+/* A predicate, one bit per byte. The compiler must not see its value: GCC 12 folds constants of this type wrongly, 0x000F
+ * into 0xFFFF. */
+TG_INLINE mve_pred16_t tg_predicate(uint32_t bytes)
 {
-    return (mve_pred16_t)(n >= 16 ? 0xFFFF : (1 << n) - 1);
+    __asm__("" : "+r"(bytes));
+    return (mve_pred16_t)bytes;
 }
 
-/* Predicate of the first n of four words. */
+/* Of the first n of 16 bytes. */
+TG_INLINE mve_pred16_t tg_first_bytes(int32_t n)
+{
+    return tg_predicate(n >= 16 ? UINT32_C(0xFFFF) : (UINT32_C(1) << n) - 1);
+}
+
+/* Of the last n of 16 bytes. */
+TG_INLINE mve_pred16_t tg_last_bytes(int32_t n)
+{
+    return tg_predicate(UINT32_C(0xFFFF) << (16 - n) & UINT32_C(0xFFFF));
+}
+
+/* Of the first n of four words. */
 TG_INLINE mve_pred16_t tg_first_words(int32_t n)
 {
     return tg_first_bytes(4 * n);
@@ -94,7 +108,7 @@ TG_INLINE int8x16_t tg_x_chunk_s8(const int8_t *row, int32_t length, int32_t chu
         return vldrbq_z_s8(row, tg_first_bytes(length));
     }
     if (left < 16) {
-        return vldrbq_z_s8(&row[length - 16], (mve_pred16_t)~tg_first_bytes(16 - left));
+        return vldrbq_z_s8(&row[length - 16], tg_last_bytes(left));
     }
     return here ? tg_load_here_s8(row, 16 * chunk) : vldrbq_s8(&row[16 * chunk]);
 }
