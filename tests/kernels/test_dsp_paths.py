@@ -109,6 +109,11 @@ def graphs() -> list[Graph]:
     return made
 
 
+def takes_dsp_paths(graph: Graph, board: str) -> bool:
+    """A core with Helium uses that for int8."""
+    return board == "mps2_an386" or graph.ops[-1].input.dtype == "int16"
+
+
 def inputs(graph: Graph) -> np.ndarray:
     """A window of any codes, and the two constant ones with the largest sums."""
     shape = (graph.input.length, graph.input.channels)
@@ -124,6 +129,7 @@ def networks() -> list[Graph]:
 @pytest.mark.parametrize("board", EMULATED)
 def test_every_output_is_as_defined(board, networks, tmp_path):
     need_tools(board)
+    networks = [graph for graph in networks if takes_dsp_paths(graph, board)]
     windows = [inputs(graph) for graph in networks]
     for graph, of_graph, runs in zip(networks, windows, run_networks(board, tmp_path, networks, windows), strict=True):
         for window, run in zip(of_graph, runs, strict=True):

@@ -1,5 +1,5 @@
-/* Convolution over length (kernels/conv1d_s16.h) on the DSP extension. Positions whose windows reach into the padding are
- * left to the scalar kernel. */
+/* Convolution over length (kernels/conv1d_s16.h) on the DSP extension. Positions whose windows reach into the
+ * padding are left to the scalar kernel. */
 #ifndef TG_KERNELS_DSP_CONV1D_S16_H
 #define TG_KERNELS_DSP_CONV1D_S16_H
 

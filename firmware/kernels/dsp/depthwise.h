@@ -1,8 +1,9 @@
 /* Depthwise convolution without padding, on the DSP extension; x int8 or int16, weights int8.
  *
- * One channel after another, with its bias, multiplier and weights in registers, the weights as pairs of taps. Of a few
- * positions together each pair of x is put together once and used by every position that has it at the same taps: with
- * an even stride by all of them. A last few positions that would go past the end start earlier and are computed again.
+ * One channel after another, with its bias, multiplier and weights in registers, the weights as pairs of taps. Of a
+ * few positions together each pair of x is put together once and used by every position that has it at the same
+ * taps: with an even stride by all of them. A last few positions that would go past the end start earlier and are
+ * computed again.
  */
 #ifndef TG_KERNELS_DSP_DEPTHWISE_H
 #define TG_KERNELS_DSP_DEPTHWISE_H
@@ -12,6 +13,8 @@
 #include "kernels/shape.h"
 
 enum { TG_DSP_DEPTHWISE_POSITIONS = 4 };
+
+_Static_assert(TG_DSP_DEPTHWISE_POSITIONS == 4, "the loops over them are unrolled 4 times");
 
 /* Two taps of a channel. */
 TG_INLINE int32_t tg_dsp_taps(bool wide, const void *x, int32_t index, int32_t channels)

@@ -1,13 +1,13 @@
-/* Int8 codes as pairs of int16, what the dual multiply-accumulate of the DSP extension takes.
+/* Codes as pairs of int16, what the dual multiply-accumulate of the DSP extension takes. Four codes are split:
  *
- *     word = bytes b0 b1 b2 b3        even(word) = (b0, b2)        odd(word) = (b1, b3)
+ *     b = b0 b1 b2 b3        even(b) = (b0, b2)        odd(b) = (b1, b3)
  *
- * Two words split the same way pair the same bytes, so neither x nor the weights need another order in memory:
+ * Codes split the same way are paired the same way, so neither x nor the weights need another order in memory:
  *
  *     b . c = smlad(even(b), even(c), smlad(odd(b), odd(c), 0))
  *
- * The assembly is for instructions that arm_acle.h has no name for: those that rotate or
- * combine registers on the way.
+ * The assembly is for instructions that arm_acle.h has no name for: those that rotate or combine registers on the
+ * way.
  */
 #ifndef TG_KERNELS_DSP_LANES_H
 #define TG_KERNELS_DSP_LANES_H
@@ -22,19 +22,7 @@
 TG_INLINE int32_t tg_dsp_load(const int8_t *bytes, int32_t count)
 {
     int32_t word = 0;
-    if (count == 4) {
-        memcpy(&word, bytes, 4);
-    } else if (count == 3) {
-        uint16_t low;
-        memcpy(&low, bytes, 2);
-        word = low | (uint8_t)bytes[2] << 16;
-    } else if (count == 2) {
-        uint16_t low;
-        memcpy(&low, bytes, 2);
-        word = low;
-    } else {
-        word = (uint8_t)bytes[0];
-    }
+    memcpy(&word, bytes, (size_t)count);
     return word;
 }
 

@@ -2,9 +2,9 @@
  *
  *     y = clip(saturate(rint(float32(acc) * multiplier) + zero_point), y_min, y_max)
  *
- * vcvtr rounds in the mode of the FPU, ties to even, and saturates to int32; the addition saturates too. That leaves the
- * result alone, for it only moves values beyond the codes to others beyond the same end.
- * An int8 code is clipped as code + 128, so that the frequent zero point -128, that of a ReLU, costs no addition.
+ * vcvtr rounds in the mode of the FPU, ties to even, and saturates to int32; the addition saturates too. That leaves
+ * the result alone, for it only moves values beyond the codes to others beyond the same end. An int8 code is clipped
+ * as code + 128, so that the frequent zero point -128, that of a ReLU, costs no addition.
  */
 #ifndef TG_KERNELS_DSP_REQUANTIZE_H
 #define TG_KERNELS_DSP_REQUANTIZE_H

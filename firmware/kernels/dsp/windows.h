@@ -1,13 +1,14 @@
 /* Convolution without padding, on the DSP extension; x int8 or int16, weights int8.
  *
- * An output is the product of a window of x and the weights of its channel, both `rows` rows of `count` codes. A tile is
- * the windows of a few positions: they are split into pairs of int16 once (lanes.h), and then every output channel
- * multiplies the whole tile by weights that it splits once. Per four codes of a window and 8 positions that is 3
- * instructions for the weights, 8 loads of x and 16 dual multiply-accumulates: 0.84 instructions per product.
+ * An output is the product of a window of x and the weights of its channel, both `rows` rows of `count` codes. A
+ * tile is the windows of a few positions: they are split into pairs of int16 once (lanes.h), and then every output
+ * channel multiplies the whole tile by weights that it splits once. Per four codes of a window and 8 positions that
+ * is 3 instructions for the weights, 8 loads of x and 16 dual multiply-accumulates: 0.84 instructions per product.
  *
- * A window too long for a tile, or alone, is multiplied by several output channels at a time instead: 1.44 instructions
- * per product of int8. What is missing from the last four codes of a row counts as 0. Nothing outside x or the weights
- * is read. A last tile or group of channels that would go past the end starts earlier and computes some outputs again.
+ * A window too long for a tile, or alone, is multiplied by several output channels at a time instead: 1.44
+ * instructions per product of int8. What is missing from the last four codes of a row counts as 0. Nothing outside x
+ * or the weights is read. A last tile or group of channels that would go past the end starts earlier and computes
+ * some outputs again.
  */
 #ifndef TG_KERNELS_DSP_WINDOWS_H
 #define TG_KERNELS_DSP_WINDOWS_H
@@ -23,6 +24,8 @@ enum {
     TG_DSP_TILE_WORDS = 128, /* of 8 bytes, on the stack */
     TG_DSP_OUTPUTS = 4,      /* channels at a time for one window */
 };
+
+_Static_assert(TG_DSP_POSITIONS == 8 && TG_DSP_OUTPUTS == 4, "the loops over them are unrolled 8 and 4 times");
 
 /* Windows at consecutive positions, and their outputs. Distances are in codes. */
 typedef struct {
@@ -111,7 +114,7 @@ TG_INLINE void tg_dsp_multiply_tile(tg_dsp_windows s, const int64_t *split, cons
 
 /* All outputs of `positions` positions. */
 TG_INLINE void tg_dsp_tile(tg_dsp_windows s, tg_codes y, const void *x, const int8_t *weights, const int32_t *bias,
-                              const float *multiplier, void *output, int32_t positions)
+                           const float *multiplier, void *output, int32_t positions)
 {
     int64_t split[TG_DSP_TILE_WORDS];
     tg_dsp_split_tile(s, x, positions, split);
@@ -145,7 +148,7 @@ TG_INLINE void tg_dsp_window_word(tg_dsp_windows s, const void *x, const int8_t 
 
 /* Accumulators of `outputs` channels for one window. */
 TG_INLINE void tg_dsp_window(tg_dsp_windows s, const void *x, const int8_t *weights, const int32_t *bias,
-                                int32_t outputs, int32_t *acc)
+                             int32_t outputs, int32_t *acc)
 {
     const int32_t whole = s.count / 4 * 4;
 #pragma GCC unroll 4
@@ -158,13 +161,14 @@ TG_INLINE void tg_dsp_window(tg_dsp_windows s, const void *x, const int8_t *weig
             tg_dsp_window_word(s, tg_dsp_at(s.wide, x, r * s.pitch + i), &row[i], 4, outputs, acc);
         }
         if (whole < s.count) {
-            tg_dsp_window_word(s, tg_dsp_at(s.wide, x, r * s.pitch + whole), &row[whole], s.count - whole, outputs, acc);
+            const void *rest = tg_dsp_at(s.wide, x, r * s.pitch + whole);
+            tg_dsp_window_word(s, rest, &row[whole], s.count - whole, outputs, acc);
         }
     }
 }
 
 TG_INLINE void tg_dsp_position(tg_dsp_windows s, tg_codes y, const void *x, const int8_t *weights,
-                                  const int32_t *bias, const float *multiplier, void *output)
+                               const int32_t *bias, const float *multiplier, void *output)
 {
     const int32_t together = s.outputs < TG_DSP_OUTPUTS ? 1 : TG_DSP_OUTPUTS;
     for (int32_t next = 0; next < s.outputs; next += together) {
@@ -191,7 +195,7 @@ TG_INLINE void tg_dsp_scores(tg_dsp_windows s, const void *x, const int8_t *weig
 
 /* All outputs of `count` positions. */
 TG_INLINE void tg_dsp_convolve(tg_dsp_windows s, tg_codes y, const void *x, const int8_t *weights,
-                                  const int32_t *bias, const float *multiplier, void *output, int32_t count)
+                               const int32_t *bias, const float *multiplier, void *output, int32_t count)
 {
     const int32_t positions = tg_dsp_positions(s, count);
     for (int32_t next = 0; next < count; next += positions) {
@@ -206,8 +210,8 @@ TG_INLINE void tg_dsp_convolve(tg_dsp_windows s, tg_codes y, const void *x, cons
     }
 }
 
-/* The windows of one group of a convolution over length. Without groups each is one row, for consecutive positions of x
- * lie one after another as the weights do. */
+/* The windows of one group of a convolution over length. Without groups each is one row, for consecutive positions
+ * of x lie one after another as the weights do. */
 TG_INLINE tg_dsp_windows tg_dsp_conv1d_windows(tg_conv1d s, bool wide)
 {
     const int32_t in = s.input_channels / s.groups;
