@@ -2,13 +2,11 @@
 
 #include "model.h"
 #include "preprocess.h"
-#include "runtime/accumulate.h"
 #include "runtime/decision.h"
 #include "runtime/ring.h"
 
-_Static_assert(TG_CLASSES <= 256, "a class fits a byte");
+_Static_assert(TG_MODEL_OUTPUTS <= TG_DECISION_MAX_OUTPUTS, "a class fits a byte");
 _Static_assert(TG_HOP >= 1, "windows advance");
-_Static_assert(TG_ALARM_FULL >= 1, "an alarm takes a positive window");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "counts lie in memory as the stream brings them");
 
 /* One window being filled while another is decided. */
@@ -18,29 +16,49 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "counts lie in memory 
 static uint8_t ring_frames[RING_FRAMES * FRAME_BYTES];
 static tg_sample window[TG_WINDOW * TG_CHANNELS];
 static tg_ring ring;
+static uint32_t frames; /* so far */
 static const int32_t threshold_codes[] = TG_THRESHOLD_CODES;
+static tg_decision_codes decision_codes[TG_MODEL_OUTPUTS];
+static const tg_decision_config decision_config = {
+    .codes = decision_codes,
+    .outputs = TG_MODEL_OUTPUTS,
+    .pick = TG_PICK_SEVEREST,
+    .average = 1,
+    .need = 1,
+    .of = 1,
+    .accumulate = TG_ALARM_FULL,
+    .min_hold = 1,
+    .cooldown = 1,
+};
+static int32_t recent_codes[TG_MODEL_OUTPUTS];
 static tg_decision decision;
-static tg_accumulate accumulate;
 
 _Static_assert(sizeof threshold_codes / sizeof *threshold_codes == TG_MODEL_OUTPUTS, "one threshold per output");
 
 static uint8_t frame[FRAME_BYTES];
 static uint32_t frame_filled; /* bytes */
 
-void tg_app_init(void)
+bool tg_app_init(void)
 {
+    for (uint32_t k = 0; k < TG_MODEL_OUTPUTS; k++) {
+        decision_codes[k] = (tg_decision_codes){ .enter = threshold_codes[k] };
+    }
+    if (tg_decision_check(&decision_config) != TG_DECISION_FINE) {
+        return false;
+    }
     tg_model_init();
-    tg_ring_init(&ring, ring_frames, RING_FRAMES, FRAME_BYTES, TG_WINDOW, TG_HOP);
-    tg_decision_init(&decision, threshold_codes, TG_MODEL_OUTPUTS);
-    tg_accumulate_init(&accumulate, TG_ALARM_FULL);
+    tg_ring_init(&ring, ring_frames, RING_FRAMES, FRAME_BYTES, TG_WINDOW, TG_HOP, TG_RING_DROP_OLDEST);
+    tg_decision_init(&decision, &decision_config, recent_codes);
+    frames = 0;
     frame_filled = 0;
+    return true;
 }
 
 void tg_app_feed(uint8_t byte)
 {
     frame[frame_filled++] = byte;
     if (frame_filled == FRAME_BYTES) {
-        tg_ring_push(&ring, frame);
+        tg_ring_push(&ring, frames++, frame, 1);
         frame_filled = 0;
     }
 }
@@ -54,10 +72,12 @@ static void put_u32(uint8_t *to, uint32_t value)
 
 bool tg_app_poll(uint8_t record[TG_RECORD_BYTES])
 {
-    if (!tg_ring_ready(&ring)) {
+    if (!tg_ring_take(&ring, window)) {
         return false;
     }
-    tg_ring_take(&ring, window);
+    if (ring.missed > 0) {
+        tg_decision_gap(&decision, (ring.missed + TG_HOP - 1) / TG_HOP);
+    }
     tg_preprocess(window, tg_model_input());
     tg_model_run();
     int32_t codes[TG_MODEL_OUTPUTS];
@@ -66,13 +86,12 @@ bool tg_app_poll(uint8_t record[TG_RECORD_BYTES])
         put_u32(&record[16 + 4 * k], (uint32_t)codes[k]);
     }
     const uint8_t class = tg_decision_update(&decision, codes);
-    const bool alarm = tg_accumulate_update(&accumulate, class > 0);
     record[0] = TG_RECORD_SYNC;
     record[1] = class;
-    record[2] = (uint8_t)((tg_model_arena_intact() ? TG_RECORD_ARENA_INTACT : 0u) | (alarm ? TG_RECORD_ALARM : 0u));
+    record[2] = (uint8_t)((tg_model_arena_intact() ? TG_RECORD_ARENA_INTACT : 0u) | (decision.state > 0 ? TG_RECORD_ALARM : 0u));
     record[3] = TG_MODEL_OUTPUTS;
     put_u32(&record[4], decision.windows);
-    put_u32(&record[8], decision.anomalies);
+    put_u32(&record[8], decision.positive);
     put_u32(&record[12], ring.dropped);
     return true;
 }

@@ -26,7 +26,8 @@
 #define TG_RECORD_ARENA_INTACT 1u
 #define TG_RECORD_ALARM 2u
 
-void tg_app_init(void);
+/* Returns whether the configuration is one to start with; without, there is nothing to feed. */
+bool tg_app_init(void);
 
 /* Takes one byte of the stream. */
 void tg_app_feed(uint8_t byte);

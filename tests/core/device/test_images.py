@@ -75,7 +75,7 @@ def test_an_app_with_a_semihosting_trap_is_refused(name, build):
 
 def test_a_compile_error_is_reported_with_its_line(build):
     with pytest.raises(ToolchainError, match=r"board native: ninja ended with status 1: .*error: .*wibble"):
-        build("native", **{"runtime/ring.c": ("ring->fill++;", "wibble;")})
+        build("native", **{"runtime/ring.c": ("ring->gaps++;", "wibble;")})
 
 
 def test_an_overflowing_preprocess_constant_does_not_compile(build):
