@@ -47,7 +47,7 @@ typedef struct {
     uint32_t variance_shift;               /* of the spreads that are given */
     uint32_t max_variance;                 /* of shifted counts, squared */
     uint64_t min_norm;                     /* counts, squared */
-    uint64_t max_norm;
+    uint64_t max_norm;                     /* UINT64_MAX is none */
     uint32_t max_offset; /* counts */
     uint32_t min_span;   /* hundredths of a degree, at least 1 */
     uint32_t max_slope;

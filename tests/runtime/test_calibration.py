@@ -104,6 +104,13 @@ def test_bad_conditions_keep_the_old_record(calibrate, step, rest, refused):
     assert calibrate(old, step, LIMITS, rest, 4000) == (refused, old)
 
 
+def test_means_too_large_for_64_bits_are_within_no_limit_at_all(calibrate):
+    huge, six = np.full((1, 6), 2**31 - 1), Calibration(0, 0, (0,) * 6, (0,) * 6, 0)
+    limits = replace(LIMITS, rest=(2**31 - 1,) * 6, max_norm=2**64 - 1)
+    assert calibrate(six, "offset", limits, huge, 0)[0] is Result.DONE
+    assert calibrate(six, "offset", replace(limits, max_norm=2**64 - 2), huge, 0)[0] is Result.GRAVITY
+
+
 def test_slope_is_the_drift_per_degree_and_clamped(calibrate):
     old = replace(EMPTY, offset=(10, 0, 0))
     # In 10 degrees 20 counts up, which is 1310.72; 40 down, which is beyond the clamp; 1 up, 65.536.

@@ -41,7 +41,7 @@ class CalibrationLimits:
     variance_shift, max_variance : int
         Bits to drop of a count, and counts squared after that.
     min_norm, max_norm : int
-        Of the mean counts, squared and summed over the channels.
+        Of the mean counts, squared and summed over the channels; a larger sum than fits 64 bits counts as the largest.
     max_offset : int
         Counts.
     min_span : int
@@ -161,7 +161,8 @@ def _measure(limits: CalibrationLimits, rest: NDArray[np.integer]) -> tuple[Resu
     ):
         return Result.MOVING, []
     means = [(sum(column) + n // 2) // n for column in columns]
-    if not limits.min_norm <= sum(mean * mean for mean in means) <= limits.max_norm:
+    norm = min(sum(mean * mean for mean in means), 2**64 - 1)
+    if not limits.min_norm <= norm <= limits.max_norm:
         return Result.GRAVITY, []
     offset = [mean - ideal for mean, ideal in zip(means, limits.rest[:channels], strict=True)]
     return (Result.OFFSET if max(map(abs, offset)) > limits.max_offset else Result.DONE), offset
