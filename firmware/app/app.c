@@ -17,32 +17,30 @@ static uint8_t ring_frames[RING_FRAMES * FRAME_BYTES];
 static tg_sample window[TG_WINDOW * TG_CHANNELS];
 static tg_ring ring;
 static uint32_t frames; /* so far */
-static const int32_t threshold_codes[] = TG_THRESHOLD_CODES;
-static tg_decision_codes decision_codes[TG_MODEL_OUTPUTS];
+static const tg_decision_codes decision_codes[] = TG_DECISION_CODES;
 static const tg_decision_config decision_config = {
     .codes = decision_codes,
     .outputs = TG_MODEL_OUTPUTS,
-    .pick = TG_PICK_SEVEREST,
-    .average = 1,
-    .need = 1,
-    .of = 1,
-    .accumulate = TG_ALARM_FULL,
-    .min_hold = 1,
-    .cooldown = 1,
+    .pick = TG_DECISION_PICK,
+    .hysteresis = TG_DECISION_HYSTERESIS,
+    .margin = TG_DECISION_MARGIN,
+    .average = TG_DECISION_AVERAGE,
+    .need = TG_DECISION_NEED,
+    .of = TG_DECISION_OF,
+    .accumulate = TG_DECISION_ACCUMULATE,
+    .min_hold = TG_DECISION_MIN_HOLD,
+    .cooldown = TG_DECISION_COOLDOWN,
 };
-static int32_t recent_codes[TG_MODEL_OUTPUTS];
+static int32_t recent_codes[TG_DECISION_AVERAGE * TG_MODEL_OUTPUTS];
 static tg_decision decision;
 
-_Static_assert(sizeof threshold_codes / sizeof *threshold_codes == TG_MODEL_OUTPUTS, "one threshold per output");
+_Static_assert(sizeof decision_codes / sizeof *decision_codes == TG_MODEL_OUTPUTS, "thresholds per output");
 
 static uint8_t frame[FRAME_BYTES];
 static uint32_t frame_filled; /* bytes */
 
 bool tg_app_init(void)
 {
-    for (uint32_t k = 0; k < TG_MODEL_OUTPUTS; k++) {
-        decision_codes[k] = (tg_decision_codes){ .enter = threshold_codes[k] };
-    }
     if (tg_decision_check(&decision_config) != TG_DECISION_FINE) {
         return false;
     }

@@ -15,6 +15,7 @@ from stages.core.device.tools import call
 from stages.core.graph.ir import Graph, Op, Tensor
 from stages.core.graph.reference import execute
 from stages.core.plan import plan
+from stages.core.runtime.decision import Rules
 from tests.core.device.boards import EMULATED, FIRMWARE, load_board, need_tools
 from tests.kernels import brute_force
 from tests.kernels.random_networks import (
@@ -79,7 +80,7 @@ def response(request, networks, windows, tmp_path_factory) -> bytes:
 def write_cases(folder: Path, networks: list[Graph]) -> None:
     contract = preprocess_contract(np.random.Generator(np.random.PCG64(63)), WINDOW, CHANNELS)
     for i, graph in enumerate(networks):
-        files = emit(graph, plan(lifetimes(graph)), contract, threshold_codes=[0] * OUTPUTS, model_sha256="0" * 64)
+        files = emit(graph, plan(lifetimes(graph)), contract, rules=Rules.plain([0] * OUTPUTS), model_sha256="0" * 64)
         (folder / str(i)).mkdir(parents=True)
         for name in ("contract.h", "model.h", "model.c"):
             (folder / str(i) / name).write_text(files[name], encoding="utf-8")

@@ -86,8 +86,8 @@ def test_the_rung_that_ships_lies_where_build_expects_it_with_the_same_bytes(pat
 
 def test_device_and_contract_raise_the_alarm_at_the_configured_level(paths):
     convert.main(paths)
-    assert json.loads((paths.out / "contract.json").read_text())["decision"]["accumulate"] == 3
-    assert "#define TG_ALARM_FULL 3\n" in (paths.generated / "contract.h").read_text()
+    assert json.loads((paths.out / "contract.json").read_text())["decision"]["rules"]["accumulate"] == 3
+    assert "#define TG_DECISION_ACCUMULATE 3\n" in (paths.generated / "contract.h").read_text()
 
 
 def test_a_rung_that_ships_without_a_network_is_refused(paths):

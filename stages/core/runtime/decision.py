@@ -61,6 +61,16 @@ class Rules:
     min_hold: int = 1
     cooldown: int = 1
 
+    @classmethod
+    def plain(cls, thresholds: Sequence[int], accumulate: int = 1) -> Rules:
+        """Return rules of thresholds per output alone, and a level that raises the alarm."""
+        return cls(tuple(Codes(code, code, code, code) for code in thresholds), accumulate=accumulate)
+
+    @property
+    def thresholds(self) -> list[int]:
+        """Per output, the score code from which a window is of its class or a more severe one."""
+        return [codes.enter for codes in self.codes]
+
     def agrees(self, class_: int, with_class: int) -> bool:
         """Return whether a window of a class speaks for another: that class, or severest a less severe one."""
         return class_ >= with_class if self.pick == "severest" else class_ == with_class

@@ -16,6 +16,7 @@ from stages.core.cgen.operators import kernel_call
 from stages.core.cgen.weights import pack_weights
 from stages.core.errors import ArtifactError, OperatorError
 from stages.core.plan import overlaps, plan
+from stages.core.runtime.decision import Rules
 from tests.kernels.random_networks import (
     conv,
     preprocess_contract,
@@ -32,7 +33,7 @@ def rng():
 
 
 def generate(graph, contract, threshold_codes=(10,)):
-    return emit(graph, plan(lifetimes(graph)), contract, threshold_codes=threshold_codes, model_sha256="ab" * 32)
+    return emit(graph, plan(lifetimes(graph)), contract, rules=Rules.plain(threshold_codes), model_sha256="ab" * 32)
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from stages.core.cgen.emit import emit
 from stages.core.cgen.lifetimes import lifetimes
 from stages.core.plan import plan
+from stages.core.runtime.decision import Rules
 from stages.core.schema.build import Board, Build, NativeBoard, QemuBoard
 
 ROOT = Path(__file__).parents[3]
@@ -33,8 +34,8 @@ def need_tools(name: str) -> None:
 
 def write_generated(folder: Path, graph, contract, threshold_codes=(10,), model_sha256="0" * 64, accumulate=1) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    decision = {"threshold_codes": threshold_codes, "accumulate": accumulate}
-    files = emit(graph, plan(lifetimes(graph)), contract, model_sha256=model_sha256, **decision)
+    rules = Rules.plain(threshold_codes, accumulate)
+    files = emit(graph, plan(lifetimes(graph)), contract, model_sha256=model_sha256, rules=rules)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     return folder
