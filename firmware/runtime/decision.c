@@ -10,11 +10,11 @@ static tg_decision_rule check_codes(const tg_decision_config *config)
     for (uint32_t k = 0; k < config->outputs; k++) {
         const tg_decision_codes *codes = &config->codes[k];
         if (config->hysteresis && codes->exit >= codes->enter) {
-            return TG_DECISION_EXIT;
+            return TG_DECISION_BAD_EXIT;
         }
         const bool is_empty = codes->reject_from == codes->reject_to;
         if (!is_empty && (codes->enter < codes->reject_from || codes->enter > codes->reject_to)) {
-            return TG_DECISION_REJECT;
+            return TG_DECISION_BAD_REJECT;
         }
     }
     return TG_DECISION_FINE;
@@ -23,30 +23,30 @@ static tg_decision_rule check_codes(const tg_decision_config *config)
 static tg_decision_rule check_numbers(const tg_decision_config *config)
 {
     if (config->margin > 0 && (config->pick != TG_PICK_HIGHEST || config->outputs < 2)) {
-        return TG_DECISION_MARGIN;
+        return TG_DECISION_BAD_MARGIN;
     }
     if (!within(config->average, 1, TG_DECISION_MAX_AVERAGE)) {
-        return TG_DECISION_AVERAGE;
+        return TG_DECISION_BAD_AVERAGE;
     }
     if (!within(config->need, 1, config->of) || config->of > TG_DECISION_MAX_OF) {
-        return TG_DECISION_VOTE;
+        return TG_DECISION_BAD_VOTE;
     }
     if (!within(config->accumulate, 1, TG_DECISION_MAX_WINDOWS)) {
-        return TG_DECISION_ACCUMULATE;
+        return TG_DECISION_BAD_ACCUMULATE;
     }
     if (!within(config->min_hold, 1, TG_DECISION_MAX_WINDOWS)) {
-        return TG_DECISION_HOLD;
+        return TG_DECISION_BAD_HOLD;
     }
-    return within(config->cooldown, 1, TG_DECISION_MAX_WINDOWS) ? TG_DECISION_FINE : TG_DECISION_COOLDOWN;
+    return within(config->cooldown, 1, TG_DECISION_MAX_WINDOWS) ? TG_DECISION_FINE : TG_DECISION_BAD_COOLDOWN;
 }
 
 tg_decision_rule tg_decision_check(const tg_decision_config *config)
 {
     if (!within(config->outputs, 1, TG_DECISION_MAX_OUTPUTS)) {
-        return TG_DECISION_OUTPUTS;
+        return TG_DECISION_BAD_OUTPUTS;
     }
     if (config->pick != TG_PICK_SEVEREST && config->pick != TG_PICK_HIGHEST) {
-        return TG_DECISION_PICK;
+        return TG_DECISION_BAD_PICK;
     }
     const tg_decision_rule rule = check_codes(config);
     return rule == TG_DECISION_FINE ? check_numbers(config) : rule;

@@ -77,16 +77,16 @@ typedef struct {
 /* What is wrong with a configuration. */
 typedef enum {
     TG_DECISION_FINE,
-    TG_DECISION_OUTPUTS,    /* not 1 to TG_DECISION_MAX_OUTPUTS */
-    TG_DECISION_PICK,       /* neither of the two */
-    TG_DECISION_EXIT,       /* hysteresis, and exit >= enter for an output */
-    TG_DECISION_REJECT,     /* the band of an output is not empty and enter is not within */
-    TG_DECISION_MARGIN,     /* a margin, and not TG_PICK_HIGHEST over two outputs or more */
-    TG_DECISION_AVERAGE,    /* not 1 to TG_DECISION_MAX_AVERAGE */
-    TG_DECISION_VOTE,       /* not 1 <= need <= of <= TG_DECISION_MAX_OF */
-    TG_DECISION_ACCUMULATE, /* not 1 to TG_DECISION_MAX_WINDOWS */
-    TG_DECISION_HOLD,       /* not 1 to TG_DECISION_MAX_WINDOWS */
-    TG_DECISION_COOLDOWN,   /* not 1 to TG_DECISION_MAX_WINDOWS */
+    TG_DECISION_BAD_OUTPUTS,    /* not 1 to TG_DECISION_MAX_OUTPUTS */
+    TG_DECISION_BAD_PICK,       /* neither of the two */
+    TG_DECISION_BAD_EXIT,       /* hysteresis, and exit >= enter for an output */
+    TG_DECISION_BAD_REJECT,     /* the band of an output is not empty and enter is not within */
+    TG_DECISION_BAD_MARGIN,     /* a margin, and not TG_PICK_HIGHEST over two outputs or more */
+    TG_DECISION_BAD_AVERAGE,    /* not 1 to TG_DECISION_MAX_AVERAGE */
+    TG_DECISION_BAD_VOTE,       /* not 1 <= need <= of <= TG_DECISION_MAX_OF */
+    TG_DECISION_BAD_ACCUMULATE, /* not 1 to TG_DECISION_MAX_WINDOWS */
+    TG_DECISION_BAD_HOLD,       /* not 1 to TG_DECISION_MAX_WINDOWS */
+    TG_DECISION_BAD_COOLDOWN,   /* not 1 to TG_DECISION_MAX_WINDOWS */
 } tg_decision_rule;
 
 typedef struct {

@@ -3,18 +3,18 @@
 tg_duty_rule tg_duty_check(const tg_duty_config *config)
 {
     if (config->decimation < 1) {
-        return TG_DUTY_DECIMATION;
+        return TG_DUTY_BAD_DECIMATION;
     }
     if (config->block < 2 || config->block > TG_SPREAD_MAX_COUNTS) {
-        return TG_DUTY_BLOCK;
+        return TG_DUTY_BAD_BLOCK;
     }
     if (config->shift > TG_SPREAD_MAX_SHIFT) {
-        return TG_DUTY_SHIFT;
+        return TG_DUTY_BAD_SHIFT;
     }
     if (config->hop < 1) {
-        return TG_DUTY_HOP;
+        return TG_DUTY_BAD_HOP;
     }
-    return config->preroll > config->window ? TG_DUTY_PREROLL : TG_DUTY_FINE;
+    return config->preroll > config->window ? TG_DUTY_BAD_PREROLL : TG_DUTY_FINE;
 }
 
 static void watch(tg_duty *duty)

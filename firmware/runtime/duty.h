@@ -52,11 +52,11 @@ typedef struct {
 /* What is wrong with a configuration. */
 typedef enum {
     TG_DUTY_FINE,
-    TG_DUTY_DECIMATION,
-    TG_DUTY_BLOCK,
-    TG_DUTY_SHIFT,   /* more than TG_SPREAD_MAX_SHIFT */
-    TG_DUTY_HOP,
-    TG_DUTY_PREROLL, /* beyond the window */
+    TG_DUTY_BAD_DECIMATION,
+    TG_DUTY_BAD_BLOCK,
+    TG_DUTY_BAD_SHIFT,   /* more than TG_SPREAD_MAX_SHIFT */
+    TG_DUTY_BAD_HOP,
+    TG_DUTY_BAD_PREROLL, /* beyond the window */
 } tg_duty_rule;
 
 typedef struct {

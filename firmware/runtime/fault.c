@@ -3,23 +3,23 @@
 static tg_fault_rule check_channel(const tg_fault_limits *limits)
 {
     if (limits->low > limits->high) {
-        return TG_FAULT_LIMITS_RANGE;
+        return TG_FAULT_BAD_RANGE;
     }
     if (limits->rail_low >= limits->rail_high) {
-        return TG_FAULT_LIMITS_RAILS;
+        return TG_FAULT_BAD_RAILS;
     }
     if (limits->variance_shift > TG_SPREAD_MAX_SHIFT) {
-        return TG_FAULT_LIMITS_SHIFT;
+        return TG_FAULT_BAD_SHIFT;
     }
-    return limits->min_variance > limits->max_variance ? TG_FAULT_LIMITS_VARIANCE : TG_FAULT_LIMITS_FINE;
+    return limits->min_variance > limits->max_variance ? TG_FAULT_BAD_VARIANCE : TG_FAULT_FINE;
 }
 
 tg_fault_rule tg_fault_check(const tg_fault_limits *limits, const tg_fault_timing *timing, uint32_t window)
 {
     if (window > TG_SPREAD_MAX_COUNTS) {
-        return TG_FAULT_LIMITS_WINDOW;
+        return TG_FAULT_BAD_WINDOW;
     }
-    return timing->min_ticks > timing->max_ticks ? TG_FAULT_LIMITS_TIMING : check_channel(limits);
+    return timing->min_ticks > timing->max_ticks ? TG_FAULT_BAD_TIMING : check_channel(limits);
 }
 
 void tg_fault_init(tg_fault *fault, const tg_fault_timing *timing)

@@ -55,13 +55,13 @@ typedef struct {
 
 /* What is wrong with limits. */
 typedef enum {
-    TG_FAULT_LIMITS_FINE,
-    TG_FAULT_LIMITS_WINDOW,   /* longer than TG_SPREAD_MAX_COUNTS */
-    TG_FAULT_LIMITS_RANGE,    /* low > high */
-    TG_FAULT_LIMITS_RAILS,    /* rail_low >= rail_high */
-    TG_FAULT_LIMITS_SHIFT,    /* variance_shift > TG_SPREAD_MAX_SHIFT */
-    TG_FAULT_LIMITS_VARIANCE, /* min_variance > max_variance */
-    TG_FAULT_LIMITS_TIMING,   /* min_ticks > max_ticks */
+    TG_FAULT_FINE,
+    TG_FAULT_BAD_WINDOW,   /* longer than TG_SPREAD_MAX_COUNTS */
+    TG_FAULT_BAD_RANGE,    /* low > high */
+    TG_FAULT_BAD_RAILS,    /* rail_low >= rail_high */
+    TG_FAULT_BAD_SHIFT,    /* variance_shift > TG_SPREAD_MAX_SHIFT */
+    TG_FAULT_BAD_VARIANCE, /* min_variance > max_variance */
+    TG_FAULT_BAD_TIMING,   /* min_ticks > max_ticks */
 } tg_fault_rule;
 
 /* One channel's counts so far. All zero at first. */
