@@ -71,7 +71,8 @@ def test_every_rung_with_a_network_is_converted_at_its_own_thresholds(paths):
         contract = json.loads((folder / "contract.json").read_text())
         assert contract["decision"]["threshold_codes"] == [THRESHOLDS[rung]] * 2
         assert {path.name for path in (folder / "generated").iterdir()} == set(FILES)
-        assert f"{{ {THRESHOLDS[rung]}, {THRESHOLDS[rung]} }}" in (folder / "generated" / "contract.h").read_text()
+        codes = ", ".join([str(THRESHOLDS[rung])] * 4)
+        assert f"{{ {{ {codes} }}, {{ {codes} }} }}" in (folder / "generated" / "contract.h").read_text()
 
 
 def test_the_rung_that_ships_lies_where_build_expects_it_with_the_same_bytes(paths):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 from stages.core.cgen.literals import comment, identifier
@@ -12,6 +13,7 @@ from stages.core.errors import ArtifactError
 from stages.core.graph.ir import Dtype, Graph, Op, Tensor
 from stages.core.plan import Plan
 from stages.core.runtime.decision import Rules
+from stages.core.runtime.fault import NO_LIMITS, Limits
 from stages.core.templates import environment
 
 #: Per type of the scores, the least threshold code and the largest, which for an 8 or 16-bit score means never.
@@ -32,6 +34,7 @@ def emit(
     *,
     rules: Rules,
     model_sha256: str,
+    limits: Sequence[Limits] = (),
 ) -> dict[str, str]:
     """Generate the C files of one model.
 
@@ -46,6 +49,8 @@ def emit(
         What the device decides with; a float score's code is its order key.
     model_sha256 : str
         Hash of the ONNX file that the graph came from, for the stamp.
+    limits : sequence of Limits
+        Of the fault gate, per channel; none leaves it out.
 
     Returns
     -------
@@ -76,6 +81,8 @@ def emit(
         "outputs": graph.output.length * graph.output.channels,
         "arena_bytes": plan.arena_bytes,
         "rules": rules,
+        "has_fault_gate": bool(limits),
+        "limits": [astuple(each) for each in limits or [NO_LIMITS] * len(preprocess["channels"])],
         **preprocess_context(preprocess),
     }
     templates = environment(__package__)

@@ -73,6 +73,10 @@ class Limits:
         return Cause(sum(cause for cause, is_found in found.items() if is_found))
 
 
+#: What every window keeps.
+NO_LIMITS = Limits(-(2**31), 2**31 - 1, -(2**31), 2**31 - 1, 2**32 - 1, 2**32 - 1, 2**32 - 1, 0, 0, 2**32 - 1)
+
+
 @dataclass(frozen=True)
 class Timing:
     """What may happen between two windows.

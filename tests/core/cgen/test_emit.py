@@ -231,7 +231,7 @@ def test_thresholds_that_do_not_fit_the_outputs_are_refused(rng, precision, code
 def test_the_contract_states_scores_and_thresholds(rng, precision, codes):
     graph = random_graph(rng, 64, 2, precision=precision)
     text = generate(graph, preprocess_contract(rng, 64, 2), threshold_codes=codes)["contract.h"]
-    assert f"#define TG_THRESHOLD_CODES {{ {codes[0]} }}" in text
+    assert f"{{ {{ {codes[0]}, {codes[0]}, {codes[0]}, {codes[0]} }} }}" in text
     assert f"one {graph.output.dtype} score" in text
     assert "#define TG_MODEL_OUTPUTS 1\n" in text
     assert "#define TG_MODEL_INPUT_BYTES 128\n" in text

@@ -32,10 +32,12 @@ def need_tools(name: str) -> None:
             pytest.skip(f"{program} is not installed, so board {name} cannot be built and run")
 
 
-def write_generated(folder: Path, graph, contract, threshold_codes=(10,), model_sha256="0" * 64, accumulate=1) -> Path:
+def write_generated(
+    folder: Path, graph, contract, threshold_codes=(10,), model_sha256="0" * 64, accumulate=1, rules=None, limits=()
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    rules = Rules.plain(threshold_codes, accumulate)
-    files = emit(graph, plan(lifetimes(graph)), contract, model_sha256=model_sha256, rules=rules)
+    rules = rules or Rules.plain(threshold_codes, accumulate)
+    files = emit(graph, plan(lifetimes(graph)), contract, model_sha256=model_sha256, rules=rules, limits=limits)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     return folder
