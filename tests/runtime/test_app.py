@@ -9,13 +9,14 @@ from stages.core.device.app import ALARM, ARENA_INTACT, stream
 from stages.core.device.build import build_firmware
 from stages.core.runtime.decision import UNCERTAIN, UNKNOWN, Codes, Decision, Rules
 from stages.core.runtime.fault import FaultGate, Timing
-from stages.core.runtime.limits import fit_limits
+from stages.core.runtime.limits import fit_limits, measure
 from stages.core.runtime.ring import Ring
 from tests.core.device.boards import BUILD, FIRMWARE, load_board, need_tools, write_generated
 from tests.kernels import brute_force
 from tests.kernels.random_networks import preprocess_contract, random_graph
 
 WINDOW, CHANNELS, OUTPUTS = 128, 2, 2
+RAILS = (-32768, 32767)
 
 
 def recording(hop):
@@ -66,7 +67,7 @@ def test_every_window_of_a_broken_stream_is_decided_as_the_models_do(tmp_path, p
     low, high = (np.quantile(of_healthy, q, axis=0).astype(int).tolist() for q in (0.4, 0.6))
     codes = tuple(Codes(b, a - 1, b - 3, b + 3) for a, b in zip(low, high, strict=True))
     rules = Rules(codes, pick, True, 2 if pick == "highest" else 0, 2, 2, 3, 2, 3, 2)
-    limits = fit_limits(healthy, (-32768, 32767), quantile=1.0, headroom=1.1)
+    limits = fit_limits(measure(healthy, RAILS), RAILS, quantile=1.0, headroom=1.1)
 
     generated = write_generated(tmp_path / "generated", graph, contract, rules=rules, limits=limits)
     board = load_board("native")
