@@ -71,8 +71,7 @@ def conversion(paths: argparse.Namespace, settings: ConvertSettings, rung: str, 
     facts: dict[str, Any] = {"leaky": read_json(paths.split / "split.json")["leaky"], "task": settings.task}
     thresholds = read_json(paths.quantize / "thresholds.json")[rung]
     preprocess = read_json(paths.features / "contract.json")
-    accumulate = settings.decision.accumulate
-    return convert(model, rung, thresholds, preprocess, settings.labels.classes, facts, accumulate=accumulate)
+    return convert(model, rung, thresholds, preprocess, settings.labels.classes, facts, decision=settings.decision)
 
 
 def write(converted: Conversion, folder: Path, generated: Path) -> None:

@@ -6,7 +6,9 @@ int main(void)
     uint8_t byte;
     uint8_t record[TG_RECORD_BYTES];
     tg_stream_init();
-    tg_app_init();
+    if (!tg_app_init()) {
+        return 1;
+    }
     while (tg_stream_read(&byte)) {
         tg_app_feed(byte);
         while (tg_app_poll(record)) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from stages.core.cgen.emit import emit
@@ -14,6 +14,8 @@ from stages.core.graph.ir import Graph, Tensor
 from stages.core.graph.lower import accumulator_bounds, read_graph
 from stages.core.graph.reference import head_of
 from stages.core.plan import Plan, picture, plan, prove
+from stages.core.runtime.rules import decision_rules
+from stages.core.schema.decision import Decision
 
 #: Changes when a device or a host that understood the old contracts would misread the new ones.
 INTERFACE_VERSION = 3
@@ -61,7 +63,7 @@ def convert(
     classes: Sequence[str],
     facts: Mapping[str, Any],
     *,
-    accumulate: int = 1,
+    decision: Decision,
 ) -> Conversion:
     """Lower a network, plan its memory, generate its C, and state its contract.
 
@@ -79,8 +81,8 @@ def convert(
         In order of severity.
     facts : mapping
         Further entries of the contract.
-    accumulate : int
-        The level that raises the alarm, see `stages.core.schema.decision.Decision`.
+    decision : Decision
+        What raises the alarm.
 
     Raises
     ------
@@ -88,13 +90,16 @@ def convert(
         If the network does not lower.
     ArtifactError
         If the preprocess contract and the network do not fit together.
+    ConfigError
+        If the scores of this precision do not allow what `decision` asks.
     """
     graph = read_graph(model)
     buffers = lifetimes(graph)
     arena = plan(buffers)
     prove(buffers, arena)
     weights, table = pack_weights(graph)
-    codes = [threshold["code"] for threshold in thresholds]
+    codes, logits = ([threshold[key] for threshold in thresholds] for key in ("code", "logit"))
+    rules = decision_rules(decision, head_of(graph), codes, logits)
     version = hashlib.sha256(model).hexdigest()
     contract = {
         **model_contract(graph, arena, classes),
@@ -106,13 +111,13 @@ def convert(
         "decision": {
             "class": "the last class k + 1 with score_code[k] >= threshold_codes[k], or the first class",
             "threshold_codes": codes,
-            "threshold_logits": [threshold["logit"] for threshold in thresholds],
-            "alarm": "level == accumulate; a window above the first class raises the level by 1, any other lowers it",
-            "accumulate": accumulate,
+            "threshold_logits": logits,
+            "alarm": "a state other than 0 by the rules, as firmware/runtime/decision.h states them",
+            "rules": asdict(rules),
         },
         "weights": table,
     }
-    files = emit(graph, arena, preprocess, threshold_codes=codes, accumulate=accumulate, model_sha256=version)
+    files = emit(graph, arena, preprocess, rules=rules, model_sha256=version)
     return Conversion(graph, arena.arena_bytes, arena.lower_bound, picture(buffers, arena), contract, weights, files)
 
 

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from stages.core.cgen.emit import FILES
 from stages.core.conversion import INTERFACE_VERSION, Conversion, convert
 from stages.core.graph.export import SCORE
 from stages.core.graph.reference import execute, score_codes
 from stages.core.graph.runtime import run
+from stages.core.schema.decision import Decision
 from tests.core.graph.networks import exported, windows
 from tests.kernels.random_networks import preprocess_contract
 
+ROOT = Path(__file__).parents[2]
 PRECISIONS = {"int8": "int8", "int32 head": "int32", "int16": "int16", "float": "float32"}
 ACTIVATION_BYTES = {"int8": 1, "int32 head": 1, "int16": 2, "float": 4}
+
+
+DECISION = Decision.model_validate(yaml.safe_load((ROOT / "conf/decision/default.yaml").read_text(encoding="utf-8")))
 
 
 def converted(precision: str) -> Conversion:
     preprocess = preprocess_contract(np.random.Generator(np.random.PCG64(1)), 128, 2)
     thresholds = [{"code": 10, "logit": 0.5}, {"code": 20, "logit": 0.75}]
-    return convert(exported(precision), precision, thresholds, preprocess, ("a", "b", "c"), {"task": "test"})
+    return convert(
+        exported(precision), precision, thresholds, preprocess, ("a", "b", "c"), {"task": "test"}, decision=DECISION
+    )
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

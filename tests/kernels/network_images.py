@@ -14,6 +14,7 @@ from stages.core.device.harness import instructions, qemu_command
 from stages.core.device.tools import call
 from stages.core.graph.ir import Graph
 from stages.core.plan import plan
+from stages.core.runtime.decision import Rules
 from tests.core.device.boards import EMULATED, FIRMWARE, load_board
 from tests.kernels.random_networks import preprocess_contract
 
@@ -74,7 +75,7 @@ def write_cases(folder: Path, networks: Sequence[Graph]) -> None:
         rng = np.random.Generator(np.random.PCG64(63))
         contract = preprocess_contract(rng, graph.input.length, graph.input.channels, dc="none")
         outputs = graph.output.length * graph.output.channels
-        files = emit(graph, plan(lifetimes(graph)), contract, threshold_codes=[0] * outputs, model_sha256="0" * 64)
+        files = emit(graph, plan(lifetimes(graph)), contract, rules=Rules.plain([0] * outputs), model_sha256="0" * 64)
         (folder / str(i)).mkdir(parents=True)
         for name in ("contract.h", "model.h", "model.c"):
             (folder / str(i) / name).write_text(files[name], encoding="utf-8")

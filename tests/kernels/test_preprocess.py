@@ -28,6 +28,7 @@ from stages.core.dsp.scalers import Column, fit_codes
 from stages.core.errors import RecordingError
 from stages.core.graph.ir import GlobalAveragePool, Graph, Tensor
 from stages.core.plan import plan
+from stages.core.runtime.decision import Rules
 from stages.core.schema.features import Extractor, Scaler
 from tests.core.device.boards import EMULATED, FIRMWARE, load_board, need_tools
 from tests.core.dsp.contracts import CHANNELS, RATE_HZ, SCALERS
@@ -236,8 +237,8 @@ def generated(contract: Preprocess) -> dict[str, str]:
     codes = Tensor("codes", *contract.shape, 1.0, 0)
     means = Tensor("means", 1, len(contract.codes), 1.0, 0)
     graph = Graph(codes, means, (GlobalAveragePool("pool", codes, means, np.float32(1 / codes.length), -128, 127),))
-    thresholds = [0] * len(contract.codes)
-    files = emit(graph, plan(lifetimes(graph)), contract.to_json(), threshold_codes=thresholds, model_sha256="0" * 64)
+    rules = Rules.plain([0] * len(contract.codes))
+    files = emit(graph, plan(lifetimes(graph)), contract.to_json(), rules=rules, model_sha256="0" * 64)
     return {name: files[name] for name in ("contract.h", "preprocess.h", "preprocess.c")}
 
 

@@ -25,11 +25,24 @@ def own_record(tmp_path_factory):
         yield
 
 
+DECISION = {
+    "pick": "severest",
+    "average_windows": 1,
+    "hysteresis_logits": 0.0,
+    "margin_logits": 0.0,
+    "vote_need": 1,
+    "vote_of": 1,
+    "accumulate": 3,
+    "min_hold_windows": 1,
+    "cooldown_windows": 1,
+}
+
+
 @pytest.fixture
 def paths(tmp_path):
     """What the stage reads; the int16 rung is in the gate's table, but its network could not be made."""
     labels = {"classes": ["normal", "worn", "broken"], "min_overlap": 0.5}
-    config = {"seed": 1, "task": "test", "labels": labels, "decision": {"accumulate": 3}}
+    config = {"seed": 1, "task": "test", "labels": labels, "decision": DECISION}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     for folder in ("split", "features", "quantize"):
         (tmp_path / folder).mkdir()
@@ -58,7 +71,8 @@ def test_every_rung_with_a_network_is_converted_at_its_own_thresholds(paths):
         contract = json.loads((folder / "contract.json").read_text())
         assert contract["decision"]["threshold_codes"] == [THRESHOLDS[rung]] * 2
         assert {path.name for path in (folder / "generated").iterdir()} == set(FILES)
-        assert f"{{ {THRESHOLDS[rung]}, {THRESHOLDS[rung]} }}" in (folder / "generated" / "contract.h").read_text()
+        codes = ", ".join([str(THRESHOLDS[rung])] * 4)
+        assert f"{{ {{ {codes} }}, {{ {codes} }} }}" in (folder / "generated" / "contract.h").read_text()
 
 
 def test_the_rung_that_ships_lies_where_build_expects_it_with_the_same_bytes(paths):
@@ -73,8 +87,8 @@ def test_the_rung_that_ships_lies_where_build_expects_it_with_the_same_bytes(pat
 
 def test_device_and_contract_raise_the_alarm_at_the_configured_level(paths):
     convert.main(paths)
-    assert json.loads((paths.out / "contract.json").read_text())["decision"]["accumulate"] == 3
-    assert "#define TG_ALARM_FULL 3\n" in (paths.generated / "contract.h").read_text()
+    assert json.loads((paths.out / "contract.json").read_text())["decision"]["rules"]["accumulate"] == 3
+    assert "#define TG_DECISION_ACCUMULATE 3\n" in (paths.generated / "contract.h").read_text()
 
 
 def test_a_rung_that_ships_without_a_network_is_refused(paths):

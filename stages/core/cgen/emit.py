@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 from stages.core.cgen.literals import comment, identifier
@@ -11,6 +12,8 @@ from stages.core.cgen.preprocess import contract_problems, preprocess_context
 from stages.core.errors import ArtifactError
 from stages.core.graph.ir import Dtype, Graph, Op, Tensor
 from stages.core.plan import Plan
+from stages.core.runtime.decision import Rules
+from stages.core.runtime.fault import NO_LIMITS, Limits
 from stages.core.templates import environment
 
 #: Per type of the scores, the least threshold code and the largest, which for an 8 or 16-bit score means never.
@@ -29,9 +32,9 @@ def emit(
     plan: Plan,
     preprocess: Mapping[str, Any],
     *,
-    threshold_codes: Sequence[int],
+    rules: Rules,
     model_sha256: str,
-    accumulate: int = 1,
+    limits: Sequence[Limits] = (),
 ) -> dict[str, str]:
     """Generate the C files of one model.
 
@@ -42,13 +45,12 @@ def emit(
         Offsets for every tensor of the graph.
     preprocess : mapping
         The preprocess contract.
-    threshold_codes : sequence of int
-        Per output, the score code from which a window is of its class or a more severe one; a float score's is its
-        order key.
+    rules : Rules
+        What the device decides with; a float score's code is its order key.
     model_sha256 : str
         Hash of the ONNX file that the graph came from, for the stamp.
-    accumulate : int
-        The level that raises the alarm; 1 makes every positive window one.
+    limits : sequence of Limits
+        Of the fault gate, per channel; none leaves it out.
 
     Returns
     -------
@@ -62,7 +64,7 @@ def emit(
     OperatorError
         If an operation cannot be computed without overflow.
     """
-    _check_contract(graph, preprocess, threshold_codes)
+    _check_contract(graph, preprocess, rules.thresholds)
     tensors = {t.name: _tensor(t, i, plan) for i, t in enumerate([graph.input, *(op.output for op in graph.ops)])}
     ops = [_op(op, i, tensors) for i, op in enumerate(graph.ops)]
     headers = {op["header"] for op in ops}
@@ -78,8 +80,9 @@ def emit(
         "input_bytes": graph.input.n_bytes,
         "outputs": graph.output.length * graph.output.channels,
         "arena_bytes": plan.arena_bytes,
-        "threshold_codes": list(threshold_codes),
-        "accumulate": accumulate,
+        "rules": rules,
+        "has_fault_gate": bool(limits),
+        "limits": [astuple(each) for each in limits or [NO_LIMITS] * len(preprocess["channels"])],
         **preprocess_context(preprocess),
     }
     templates = environment(__package__)

@@ -16,6 +16,7 @@ from stages.core.cgen.operators import kernel_call
 from stages.core.cgen.weights import pack_weights
 from stages.core.errors import ArtifactError, OperatorError
 from stages.core.plan import overlaps, plan
+from stages.core.runtime.decision import Rules
 from tests.kernels.random_networks import (
     conv,
     preprocess_contract,
@@ -32,7 +33,7 @@ def rng():
 
 
 def generate(graph, contract, threshold_codes=(10,)):
-    return emit(graph, plan(lifetimes(graph)), contract, threshold_codes=threshold_codes, model_sha256="ab" * 32)
+    return emit(graph, plan(lifetimes(graph)), contract, rules=Rules.plain(threshold_codes), model_sha256="ab" * 32)
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
@@ -230,7 +231,7 @@ def test_thresholds_that_do_not_fit_the_outputs_are_refused(rng, precision, code
 def test_the_contract_states_scores_and_thresholds(rng, precision, codes):
     graph = random_graph(rng, 64, 2, precision=precision)
     text = generate(graph, preprocess_contract(rng, 64, 2), threshold_codes=codes)["contract.h"]
-    assert f"#define TG_THRESHOLD_CODES {{ {codes[0]} }}" in text
+    assert f"{{ {{ {codes[0]}, {codes[0]}, {codes[0]}, {codes[0]} }} }}" in text
     assert f"one {graph.output.dtype} score" in text
     assert "#define TG_MODEL_OUTPUTS 1\n" in text
     assert "#define TG_MODEL_INPUT_BYTES 128\n" in text

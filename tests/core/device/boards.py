@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from stages.core.cgen.emit import emit
 from stages.core.cgen.lifetimes import lifetimes
 from stages.core.plan import plan
+from stages.core.runtime.decision import Rules
 from stages.core.schema.build import Board, Build, NativeBoard, QemuBoard
 
 ROOT = Path(__file__).parents[3]
@@ -31,10 +32,12 @@ def need_tools(name: str) -> None:
             pytest.skip(f"{program} is not installed, so board {name} cannot be built and run")
 
 
-def write_generated(folder: Path, graph, contract, threshold_codes=(10,), model_sha256="0" * 64, accumulate=1) -> Path:
+def write_generated(
+    folder: Path, graph, contract, threshold_codes=(10,), model_sha256="0" * 64, accumulate=1, rules=None, limits=()
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    decision = {"threshold_codes": threshold_codes, "accumulate": accumulate}
-    files = emit(graph, plan(lifetimes(graph)), contract, model_sha256=model_sha256, **decision)
+    rules = rules or Rules.plain(threshold_codes, accumulate)
+    files = emit(graph, plan(lifetimes(graph)), contract, model_sha256=model_sha256, rules=rules, limits=limits)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     return folder

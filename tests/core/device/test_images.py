@@ -54,7 +54,7 @@ def test_components_add_up_and_the_arena_is_the_plan(name, build, network):
     assert weights < parts["model"]["flash_bytes"] < weights + 300
     assert parts["stack"]["ram_bytes"] == load_board(name).budget.stack_bytes
     ring_and_window = 2 * len(contract["channels"]) * (2 * contract["window"] + contract["hop"])
-    assert ring_and_window <= parts["app"]["ram_bytes"] < ring_and_window + 96  # states of decision and alarm
+    assert ring_and_window <= parts["app"]["ram_bytes"] < ring_and_window + 272  # states of ring, gate and decision
     assert parts["kernels"]["flash_bytes"] > 0 == parts["kernels"]["ram_bytes"]
     check_production(images.app, images.app_map, name)
 
@@ -75,7 +75,7 @@ def test_an_app_with_a_semihosting_trap_is_refused(name, build):
 
 def test_a_compile_error_is_reported_with_its_line(build):
     with pytest.raises(ToolchainError, match=r"board native: ninja ended with status 1: .*error: .*wibble"):
-        build("native", **{"runtime/ring.c": ("ring->fill++;", "wibble;")})
+        build("native", **{"runtime/ring.c": ("ring->gaps++;", "wibble;")})
 
 
 def test_an_overflowing_preprocess_constant_does_not_compile(build):

@@ -1,0 +1,173 @@
+"""The fault gate: one fault at a time, its model on random windows, and the limits that it refuses."""
+
+from __future__ import annotations
+
+from ctypes import byref
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from stages.core.runtime.fault import Cause, FaultGate, Limits, Timing
+from stages.core.runtime.spread import spread
+from tests.runtime import library as c
+
+NONE = 2**32 - 1
+WIDE = Limits(-(2**31), 2**31 - 1, -(2**31), 2**31 - 1, NONE, NONE, NONE, 0, 0, NONE)
+ANY_TIME = Timing(NONE, 0, NONE)
+RULES = ["fine", "window", "range", "rails", "shift", "variance", "timing"]
+SETTINGS = settings(max_examples=300, deadline=None)
+
+
+class Device:
+    """The C gate in the interface of the model."""
+
+    def __init__(self, runtime, limits, timing):
+        self.runtime, self.state = runtime, c.Fault()
+        self.limits = (c.Limits * len(limits))(*(c.Limits(**asdict(each)) for each in limits))
+        runtime.tg_fault_init(byref(self.state), byref(c.Timing(**asdict(timing))))
+
+    def judge(self, window, missed, ticks):
+        window = np.ascontiguousarray(window, np.int32)
+        return self.runtime.judge(byref(self.state), self.limits, window.ctypes, *window.shape, missed, ticks)
+
+    @property
+    def windows(self):
+        return self.state.windows
+
+    @property
+    def unknown(self):
+        return self.state.unknown
+
+    @property
+    def counts(self):
+        return dict(zip(Cause, self.state.counts, strict=True))
+
+
+@pytest.fixture(params=["device", "model"])
+def gate(request, runtime):
+    """Both sides, for what is known by hand."""
+
+    def make(*limits, timing=ANY_TIME):
+        return Device(runtime, limits, timing) if request.param == "device" else FaultGate(limits, timing)
+
+    return make
+
+
+def window(*counts):
+    return np.array(counts)[:, None]
+
+
+@pytest.mark.parametrize(
+    ("limits", "fine", "broken", "cause"),
+    [
+        (replace(WIDE, high=5), (5, -9, 3), (0, 6, 1), Cause.RANGE),
+        (replace(WIDE, low=-5), (-5, 9, 3), (0, -6, 1), Cause.RANGE),
+        (replace(WIDE, rail_high=9, max_saturated=2), (9, 10, 0, 9), (0, 9, 11, 9), Cause.SATURATION),
+        (replace(WIDE, rail_low=-9, max_saturated=0), (-8, 8), (-9, 8), Cause.SATURATION),
+        (replace(WIDE, max_same=3), (4, 4, 4, 1, 4), (1, 4, 4, 4, 4), Cause.STUCK),
+        (replace(WIDE, max_same=3), (0, 0, 0, 1), (0, 0, 0, 0), Cause.STUCK),
+        (replace(WIDE, max_jump=7), (100, 107, 100), (100, 92, 95), Cause.JUMP),
+        (replace(WIDE, max_jump=NONE - 1), (0, 2**31 - 1, -1), (-(2**31), 2**31 - 1), Cause.JUMP),
+        # The variance of two counts is the square of half their distance: of 0 and 6 it is 9.
+        (replace(WIDE, min_variance=9), (0, 6), (0, 5), Cause.VARIANCE),
+        (replace(WIDE, max_variance=9), (0, 6), (0, 7), Cause.VARIANCE),
+        (replace(WIDE, max_variance=9, variance_shift=2), (0, 27), (0, 28), Cause.VARIANCE),
+    ],
+)
+def test_each_fault_alone(gate, limits, fine, broken, cause):
+    tested = gate(limits)
+    assert tested.judge(window(*fine), 0, 0) == 0
+    assert tested.judge(window(*broken), 0, 0) == cause
+    assert (tested.windows, tested.unknown) == (2, 1)
+    assert tested.counts == {each: each == cause for each in Cause}
+
+
+def test_one_broken_channel_makes_the_window_unknown(gate):
+    tested = gate(WIDE, replace(WIDE, max_same=2), WIDE)
+    counts = np.arange(12).reshape(4, 3)
+    assert tested.judge(counts, 0, 0) == 0
+    counts[:, 1] = 7
+    assert tested.judge(counts, 0, 0) == Cause.STUCK
+
+
+def test_gap_and_timing(gate):
+    tested = gate(WIDE, timing=Timing(max_missed=4, min_ticks=90, max_ticks=110))
+    courses = [(0, 90), (0, 110), (0, 89), (0, 111), (4, 500), (5, 500)]
+    causes = [tested.judge(window(1, 2), *course) for course in courses]
+    assert causes == [0, 0, Cause.TIMING, Cause.TIMING, 0, Cause.GAP]
+
+
+def test_causes_of_one_window_are_counted_each(gate):
+    tested = gate(Limits(-5, 5, -5, 5, 0, 1, 3, 0, 1, 100), timing=Timing(0, 0, NONE))
+    assert tested.judge(window(9, 9, 0), 1, 0) == (
+        Cause.RANGE | Cause.SATURATION | Cause.STUCK | Cause.JUMP | Cause.GAP
+    )
+    assert (tested.unknown, sum(tested.counts.values())) == (1, 5)
+
+
+SMALL = st.integers(-20, 20)
+LIMITS = st.builds(
+    Limits,
+    low=st.integers(-20, 0),
+    high=st.integers(0, 20),
+    rail_low=st.integers(-20, -1),
+    rail_high=st.integers(0, 20),
+    max_saturated=st.integers(0, 5),
+    max_same=st.integers(1, 5),
+    max_jump=st.integers(0, 40),
+    variance_shift=st.integers(0, 3),
+    min_variance=st.integers(0, 5),
+    max_variance=st.integers(5, 200),
+)
+COUNTS = st.one_of(SMALL, st.integers(-(2**31), 2**31 - 1))
+
+
+@SETTINGS
+@given(limits=st.lists(LIMITS, min_size=1, max_size=3), data=st.data())
+def test_device_and_model_agree(runtime, limits, data):
+    timing = Timing(3, 5, 10)
+    device, expected = Device(runtime, limits, timing), FaultGate(limits, timing)
+    for _ in range(3):
+        shape = (data.draw(st.integers(1, 12)), len(limits))
+        counts = data.draw(arrays.arrays(np.int64, shape, elements=COUNTS, fill=SMALL))
+        missed, ticks = data.draw(st.integers(0, 6)), data.draw(st.integers(0, 15))
+        assert device.judge(counts, missed, ticks) == expected.judge(counts, missed, ticks)
+        assert (device.windows, device.unknown, device.counts) == (expected.windows, expected.unknown, expected.counts)
+
+
+@SETTINGS
+@given(counts=st.lists(st.integers(-32768, 32767), min_size=1, max_size=50))
+def test_spread_of_16_bits_is_the_variance(counts):
+    squared = len(counts) ** 2
+    assert spread(counts, 0) / squared == pytest.approx(np.var(counts), rel=1e-9, abs=1e-6)
+
+
+def test_longest_window_of_the_widest_counts_does_not_overflow(runtime):
+    counts = np.tile([-(2**31), 2**31 - 1], 2**14)[:, None]
+    limits = replace(WIDE, min_variance=NONE)
+    assert Device(runtime, [limits], ANY_TIME).judge(counts, 0, 0) == Cause.VARIANCE
+    # Clamped, the counts are 0 and 65535: a variance of 1073709056.25.
+    for least, cause in ((1073709056, 0), (1073709057, Cause.VARIANCE)):
+        assert Device(runtime, [replace(WIDE, min_variance=least)], ANY_TIME).judge(counts, 0, 0) == cause
+
+
+@pytest.mark.parametrize(
+    ("limits", "timing", "frames", "broken"),
+    [
+        (WIDE, ANY_TIME, 2**15, "fine"),
+        (WIDE, ANY_TIME, 2**15 + 1, "window"),
+        (replace(WIDE, low=1, high=0), ANY_TIME, 8, "range"),
+        (replace(WIDE, rail_low=5, rail_high=5), ANY_TIME, 8, "rails"),
+        (replace(WIDE, variance_shift=16), ANY_TIME, 8, "fine"),
+        (replace(WIDE, variance_shift=17), ANY_TIME, 8, "shift"),
+        (replace(WIDE, min_variance=2, max_variance=1), ANY_TIME, 8, "variance"),
+        (WIDE, Timing(0, 2, 1), 8, "timing"),
+    ],
+)
+def test_nonsense_is_refused_by_name(runtime, limits, timing, frames, broken):
+    given_limits, given_timing = c.Limits(**asdict(limits)), c.Timing(**asdict(timing))
+    assert RULES[runtime.tg_fault_check(byref(given_limits), byref(given_timing), frames)] == broken
