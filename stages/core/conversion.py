@@ -18,7 +18,7 @@ from stages.core.runtime.rules import decision_rules
 from stages.core.schema.decision import Decision
 
 #: Changes when a device or a host that understood the old contracts would misread the new ones.
-INTERFACE_VERSION = 3
+INTERFACE_VERSION = 4
 _EXACT_IN_FLOAT32 = 2**24
 _SCORE_CODES = {
     "int8": "the output code; the logit is float32(code - zero_point) * multiplier",
