@@ -2,8 +2,9 @@
 # the slow ones too. All install what they need.
 PYTHON ?= python3.11
 VENV := .venv
-# Two workers, each with whole files, so that a file's fixtures are made once.
-WORKERS := -n 2 --dist loadfile
+# Two workers, each with whole files, so that a file's fixtures are made once; the longest files first, so that neither
+# worker waits for the other at the end.
+PYTEST := python -m pytest tests/pipeline tests/kernels tests -n 2 --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: run test test-all bench bench-kernels lint setup toolchain clean
@@ -12,10 +13,10 @@ run: setup
 	sh .ci/pipeline
 
 test: setup lint
-	python -m pytest $(WORKERS) -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: setup lint
-	python -m pytest $(WORKERS)
+	$(PYTEST)
 
 # Figures that tests do not time: memory and speed, beside the stored ones.
 bench: setup
