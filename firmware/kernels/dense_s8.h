@@ -32,7 +32,7 @@ TG_INLINE void tg_dense_s8_scalar(tg_dense s, tg_codes y, const int8_t *restrict
 }
 
 /* The fastest way on this core, with the same results. */
-#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
+#if TG_HAS_HELIUM
 #include "helium/dense_s8.h"
 #elif defined(__ARM_FEATURE_DSP)
 #include "dsp/dense_s8.h"

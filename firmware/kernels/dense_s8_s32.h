@@ -28,7 +28,7 @@ TG_INLINE void tg_dense_s8_s32_scalar(tg_dense s, const int8_t *restrict x, cons
 }
 
 /* The fastest way on this core, with the same results. */
-#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
+#if TG_HAS_HELIUM
 #include "helium/dense_s8_s32.h"
 #elif defined(__ARM_FEATURE_DSP)
 #include "dsp/dense_s8_s32.h"

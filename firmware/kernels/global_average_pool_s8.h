@@ -28,7 +28,7 @@ TG_INLINE void tg_global_average_pool_s8_scalar(tg_global_average_pool s, tg_cod
 }
 
 /* The fastest way on this core, with the same results. */
-#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
+#if TG_HAS_HELIUM
 #include "helium/global_average_pool_s8.h"
 #elif defined(__ARM_FEATURE_DSP)
 #include "dsp/global_average_pool_s8.h"

@@ -36,7 +36,7 @@ TG_INLINE void tg_pointwise_conv1d_s8_scalar(tg_conv1d s, tg_codes y, const int8
 }
 
 /* The fastest way on this core, with the same results. */
-#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
+#if TG_HAS_HELIUM
 #include "helium/pointwise_conv1d_s8.h"
 #elif defined(__ARM_FEATURE_DSP)
 #include "dsp/pointwise_conv1d_s8.h"

@@ -14,6 +14,13 @@
 
 #define TG_INLINE static inline __attribute__((always_inline))
 
+/* Whether kernels may use vectors, of integers and of the floats that requantise them. */
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
+#define TG_HAS_HELIUM 1
+#else
+#define TG_HAS_HELIUM 0
+#endif
+
 typedef int16_t __attribute__((may_alias)) tg_s16;
 typedef int32_t __attribute__((may_alias)) tg_s32;
 typedef float __attribute__((may_alias)) tg_f32;

@@ -145,7 +145,7 @@ def build(folder: Path) -> CDLL:
     checks = ["-fsanitize=undefined", "-fno-sanitize-recover=all", "-shared", "-fPIC"]
     subprocess.run(["gcc", *FLAGS, *checks, f"-I{FIRMWARE}", *sources, "-o", path], check=True)
     library = CDLL(str(path))
-    for name in ("tg_ring_take", "tg_ring_ready"):
+    for name in ("tg_ring_take", "tg_ring_ready", "tg_accumulate_update"):
         getattr(library, name).restype = c_bool
     for name in ("tg_decision_update", "tg_decision_unknown", "judge"):
         getattr(library, name).restype = c_uint8

@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import ctypes
 import itertools
-import subprocess
-from pathlib import Path
+from ctypes import byref, c_bool, c_uint32
 
 import pytest
 
-FIRMWARE = Path(__file__).parents[2] / "firmware"
-FLAGS = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wno-sign-conversion", "-shared", "-fPIC"]
+from tests.runtime.library import Accumulate
+
 FULL = 3
 #: Every course of twelve windows.
 COURSES = list(itertools.product((False, True), repeat=12))
 
 
-class State(ctypes.Structure):
-    _fields_ = [("full", ctypes.c_uint32), ("level", ctypes.c_uint32), ("alarms", ctypes.c_uint32)]
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    path = tmp_path_factory.mktemp("accumulate") / "accumulate.so"
-    subprocess.run(["gcc", *FLAGS, FIRMWARE / "runtime/accumulate.c", "-o", path], check=True)
-    loaded = ctypes.CDLL(str(path))
-    loaded.tg_accumulate_update.restype = ctypes.c_bool
-    loaded.tg_accumulate_update.argtypes = [ctypes.c_void_p, ctypes.c_bool]
-    return loaded
-
-
 @pytest.fixture
-def run(library):
+def run(runtime):
     """Return the alarms of a course of windows, and the state after it."""
 
     def over(windows, full=FULL):
-        state = State()
-        library.tg_accumulate_init(ctypes.byref(state), ctypes.c_uint32(full))
-        return [library.tg_accumulate_update(ctypes.byref(state), positive) for positive in windows], state
+        state = Accumulate()
+        runtime.tg_accumulate_init(byref(state), c_uint32(full))
+        return [runtime.tg_accumulate_update(byref(state), c_bool(positive)) for positive in windows], state
 
     return over
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from ctypes import POINTER, byref, c_int32, cast
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,9 +14,11 @@ from hypothesis import strategies as st
 
 from stages.core.classes import decide
 from stages.core.runtime import decision as model
-from stages.core.runtime.decision import PICKS, UNCERTAIN, UNKNOWN, Codes, Rules
+from stages.core.runtime.decision import UNCERTAIN, UNKNOWN, Codes, Rules
+from stages.core.schema import decision as schema
 from tests.runtime import library as c
 
+PICKS = get_args(schema.Pick)
 EXAMPLES = settings(max_examples=300, deadline=None)
 COUNTERS = ("state", "windows", "positive", "uncertain", "unknown", "events", "gaps")
 INT32 = st.integers(-(2**31), 2**31 - 1)
@@ -266,3 +270,11 @@ def test_unknown_way_to_pick_is_refused(runtime):
     asked = config(one())
     asked.pick = 2
     assert RULES[runtime.tg_decision_check(byref(asked))] == "pick"
+
+
+def test_configuration_stops_where_the_device_has_no_more_room():
+    header = (c.FIRMWARE / "runtime/decision.h").read_text()
+    room = dict(re.findall(r"#define TG_DECISION_(MAX_\w+) (\d+)\n", header))
+    assert {name: getattr(schema, name) for name in ("MAX_AVERAGE", "MAX_OF", "MAX_WINDOWS")}.items() <= {
+        name: int(value) for name, value in room.items()
+    }.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctypes import POINTER, byref, c_uint8, c_uint32, cast
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from stages.core.runtime import ring as model
 from tests.runtime.library import Ring
 
 EXAMPLES = settings(max_examples=150, deadline=None)
+POLICIES = get_args(model.Policy)
 COUNTERS = ("dropped", "skipped", "cut", "lost", "gaps", "repeated")
 
 
@@ -23,9 +25,7 @@ class Device:
         self.library, self.window = library, window
         self.memory = np.zeros(capacity, np.int32)
         self.state = Ring()
-        library.tg_ring_init(
-            byref(self.state), self.memory.ctypes, capacity, 4, window, hop, model.POLICIES.index(policy)
-        )
+        library.tg_ring_init(byref(self.state), self.memory.ctypes, capacity, 4, window, hop, POLICIES.index(policy))
 
     def push(self, block, frames):
         counts = np.ascontiguousarray(frames, np.int32)
@@ -124,7 +124,7 @@ def test_rewinding_goes_back_to_the_gap_at_most_and_misses_nothing(make):
     assert first_frames(ring) == [(20, 0)]
 
 
-SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(0, 20), st.sampled_from(model.POLICIES))
+SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(0, 20), st.sampled_from(POLICIES))
 #: Push a block of so many frames after so many missing ones; take; rewind.
 STEPS = st.lists(
     st.tuples(st.just("push"), st.integers(1, 8), st.sampled_from([0] * 9 + [1, 3, -1]))

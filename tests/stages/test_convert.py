@@ -12,6 +12,7 @@ import yaml
 from stages import convert
 from stages.core.cgen.emit import FILES
 from stages.core.errors import ArtifactError, GateRefused
+from tests.core.device.boards import ROOT
 from tests.core.graph.networks import exported
 from tests.kernels.random_networks import preprocess_contract
 
@@ -25,24 +26,12 @@ def own_record(tmp_path_factory):
         yield
 
 
-DECISION = {
-    "pick": "severest",
-    "average_windows": 1,
-    "hysteresis_logits": 0.0,
-    "margin_logits": 0.0,
-    "vote_need": 1,
-    "vote_of": 1,
-    "accumulate": 3,
-    "min_hold_windows": 1,
-    "cooldown_windows": 1,
-}
-
-
 @pytest.fixture
 def paths(tmp_path):
     """What the stage reads; the int16 rung is in the gate's table, but its network could not be made."""
     labels = {"classes": ["normal", "worn", "broken"], "min_overlap": 0.5}
-    config = {"seed": 1, "task": "test", "labels": labels, "decision": DECISION}
+    decision = yaml.safe_load((ROOT / "conf/decision/default.yaml").read_text()) | {"accumulate": 3}
+    config = {"seed": 1, "task": "test", "labels": labels, "decision": decision}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     for folder in ("split", "features", "quantize"):
         (tmp_path / folder).mkdir()

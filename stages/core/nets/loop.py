@@ -145,14 +145,7 @@ def fit(
         data = batches(train, settings.batch_size, generator, epoch, settings.sampling)
         train_loss = _train_epoch(model, data, loss_of, optimizer)
         schedule.step()
-        val_loss = _loss(model, val, loss_of)
-        if not math.isfinite(val_loss):
-            raise TrainingError(
-                found=f"the val loss is {val_loss} after epoch {epoch}",
-                where="training",
-                expected="a finite loss",
-                remedy="Lower train.lr",
-            )
+        val_loss = _val_loss(model, val, loss_of, f"epoch {epoch}", "Lower train.lr")
         on_epoch(Epoch(epoch, train_loss, val_loss))
         if val_loss < best_loss:
             best_loss, best_epoch = val_loss, epoch
@@ -165,12 +158,17 @@ def fit(
     # One draw of the training windows, as of one more epoch.
     ((inputs, targets),) = batches(train, len(drawn), generator, settings.epochs + 1, settings.sampling)
     polish(model.eval(), inputs, targets, loss_of, settings.polish, generator)
-    return _loss(model, val, loss_of)
+    return _val_loss(model, val, loss_of, "polishing", "Raise train.polish.l2")
 
 
-def _loss(model: nn.Module, examples: Examples, loss_of: LossFunction) -> float:
-    logits = torch.from_numpy(float_scores(model.eval(), examples.planes, INPUT_SCALE))
-    return float(loss_of(logits, torch.from_numpy(examples.targets.astype(np.float32))))
+def _val_loss(model: nn.Module, val: Examples, loss_of: LossFunction, after: str, remedy: str) -> float:
+    logits = torch.from_numpy(float_scores(model.eval(), val.planes, INPUT_SCALE))
+    loss = float(loss_of(logits, torch.from_numpy(val.targets.astype(np.float32))))
+    if not math.isfinite(loss):
+        raise TrainingError(
+            found=f"the val loss is {loss} after {after}", where="training", expected="a finite loss", remedy=remedy
+        )
+    return loss
 
 
 def _train_epoch(

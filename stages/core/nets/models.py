@@ -100,16 +100,17 @@ class Mlp(nn.Module):
         return self.head(x.mean(dim=2))
 
 
-def load_weights(model: nn.Module, path: Path) -> None:
-    """Give a network the trained weights of a safetensors file.
+def load_model(model: Model, channels: int, outputs: int, path: Path) -> nn.Module:
+    """Rebuild a trained network from its safetensors file, in evaluation mode; parameters as of `build_model`.
 
     Raises
     ------
     ArtifactError
         If the file is missing, truncated or of another architecture.
     """
+    network = build_model(model, channels, outputs)
     try:
-        model.load_state_dict(load_file(path))
+        network.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ArtifactError(
             found=f"the weights cannot be loaded ({' '.join(str(error).split())[:200]})",
@@ -117,12 +118,6 @@ def load_weights(model: nn.Module, path: Path) -> None:
             expected="the weights that `train` wrote for the network of conf/model",
             remedy="Run `dvc repro train`",
         ) from None
-
-
-def load_model(model: Model, channels: int, outputs: int, path: Path) -> nn.Module:
-    """Rebuild a trained network, in evaluation mode; parameters and errors as of `build_model` and `load_weights`."""
-    network = build_model(model, channels, outputs)
-    load_weights(network, path)
     return network.eval()
 
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+
+from stages.core.schema.decision import Pick
 
 #: Classes of a window beside 0 to the number of outputs.
 UNCERTAIN, UNKNOWN = 254, 255
-
-#: How a class comes from the scores, in the order of the C enumeration.
-Pick = Literal["severest", "highest"]
-PICKS: tuple[Pick, ...] = ("severest", "highest")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 #: What happens to windows that are late, in the order of the C enumeration.
 Policy = Literal["drop_oldest", "skip_if_late"]
-POLICIES: tuple[Policy, ...] = ("drop_oldest", "skip_if_late")
 
 
 @dataclass(frozen=True)

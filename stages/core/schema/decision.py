@@ -11,6 +11,9 @@ from stages.core.schema.base import Section
 #: What the device has room for; ``firmware/runtime/decision.h`` has the same numbers and all rules.
 MAX_AVERAGE, MAX_OF, MAX_WINDOWS = 64, 32, 65535
 
+#: How a class comes from the scores, in the order of the C enumeration.
+Pick = Literal["severest", "highest"]
+
 
 class Decision(Section):
     """What raises the alarm.
@@ -38,7 +41,7 @@ class Decision(Section):
         There is none for as long after one.
     """
 
-    pick: Literal["severest", "highest"]
+    pick: Pick
     average_windows: int = Field(ge=1, le=MAX_AVERAGE)
     hysteresis_logits: float = Field(ge=0)
     margin_logits: float = Field(ge=0)

@@ -8,7 +8,9 @@ import torch
 import yaml
 
 from stages.core.dsp.contract import INPUT_SCALE
+from stages.core.errors import TrainingError
 from stages.core.events import Origins
+from stages.core.nets import loop
 from stages.core.nets.examples import Examples
 from stages.core.nets.inference import dequantise, float_scores
 from stages.core.nets.loop import batches, fit, fit_best
@@ -179,3 +181,13 @@ def test_polish_lowers_the_loss_that_the_epochs_left():
     loss = weighted_loss(examples(0).targets)
     with torch.no_grad():
         assert float(loss(finished(inputs), targets)) < 0.5 * float(loss(plain(inputs), targets))
+
+
+def test_weights_that_polish_to_no_number_stop_the_run(monkeypatch):
+    def diverge(model, *_):
+        with torch.no_grad():
+            next(model.parameters()).fill_(torch.inf)
+
+    monkeypatch.setattr(loop, "polish", diverge)
+    with pytest.raises(TrainingError, match="the val loss is nan after polishing"):
+        trained(polish={"iterations": 1, "l2": 0.0, "noisy_copies": 0, "noise": 0.0})

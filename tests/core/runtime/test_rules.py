@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from stages.core.errors import ConfigError
@@ -10,18 +11,9 @@ from stages.core.runtime.decision import Codes, Decision
 from stages.core.runtime.rules import decision_rules
 from stages.core.schema.decision import Decision as Settings
 from stages.core.thresholds import distance
+from tests.core.device.boards import ROOT
 
-PLAIN = {
-    "pick": "severest",
-    "average_windows": 1,
-    "hysteresis_logits": 0.0,
-    "margin_logits": 0.0,
-    "vote_need": 1,
-    "vote_of": 1,
-    "accumulate": 1,
-    "min_hold_windows": 1,
-    "cooldown_windows": 1,
-}
+PLAIN = yaml.safe_load((ROOT / "conf/decision/default.yaml").read_text())
 #: A code is a quarter of a logit, and code 10 is logit 0.
 HEAD = Head("int8", 10, np.array(0.25, np.float32))
 
