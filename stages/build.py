@@ -45,7 +45,7 @@ def main(paths: argparse.Namespace) -> str:
                     check_production(images.forward, images.forward_map, name)
                 sizes[name] = measure(images.app, images.app_map)
                 toolchains[name] = images.toolchain
-                for image in (images.app, images.forward, images.harness):
+                for image in (images.app, images.forward, images.harness, images.replay):
                     _keep(image, out / name / image.name)
                 for rung, of in images.rungs.items():
                     if board.kind == "qemu":

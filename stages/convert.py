@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.artifacts import output_directory, read_json, write_json
-from stages.core.conversion import Conversion, convert
+from stages.core.conversion import Around, Conversion, convert
 from stages.core.errors import GateRefused
 from stages.core.graph.onnx_view import read_model
+from stages.core.runtime.fault import Limits
+from stages.core.runtime.limits import fit_limits
+from stages.core.runtime.measures_file import load_measures
 from stages.core.schema.decision import Decision
 from stages.core.schema.labels import Labels
+from stages.core.schema.runtime import Runtime
 from stages.core.settings import Settings, load
 from stages.core.stage import run
 from stages.core.tracking import track
@@ -23,6 +27,7 @@ class ConvertSettings(Settings):
     task: str
     labels: Labels
     decision: Decision
+    runtime: Runtime
 
 
 def main(paths: argparse.Namespace) -> str:
@@ -71,7 +76,17 @@ def conversion(paths: argparse.Namespace, settings: ConvertSettings, rung: str, 
     facts: dict[str, Any] = {"leaky": read_json(paths.split / "split.json")["leaky"], "task": settings.task}
     thresholds = read_json(paths.quantize / "thresholds.json")[rung]
     preprocess = read_json(paths.features / "contract.json")
-    return convert(model, rung, thresholds, preprocess, settings.labels.classes, facts, decision=settings.decision)
+    around = Around(settings.decision, settings.runtime, fault_limits(paths, settings.runtime, preprocess["window"]))
+    return convert(model, rung, thresholds, preprocess, settings.labels.classes, facts, around=around)
+
+
+def fault_limits(paths: argparse.Namespace, runtime: Runtime, window: int) -> tuple[Limits, ...]:
+    """Fit the fault gate to the training windows, if there is one."""
+    if runtime.fault_gate is None:
+        return ()
+    measures, rails = load_measures(paths.features / "measures.parquet")
+    gate = runtime.fault_gate
+    return fit_limits(measures, rails, window, quantile=gate.quantile, headroom=gate.headroom)
 
 
 def write(converted: Conversion, folder: Path, generated: Path) -> None:

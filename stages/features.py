@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stages.core.artifacts import output_directory, write_json
 from stages.core.dsp.codes_file import CodesFile
@@ -23,9 +25,12 @@ from stages.core.errors import RecordingError
 from stages.core.parallel import map_sessions
 from stages.core.recordings.batches import Batch, batches, read_batch
 from stages.core.recordings.dataset import session_files
-from stages.core.recordings.session import SessionFile, SessionMeta, channel_full_scales
+from stages.core.recordings.session import SessionFile, SessionMeta, channel_full_scales, count_limits
 from stages.core.recordings.windows import read_windows
 from stages.core.report.scaling_figure import save_scaling
+from stages.core.runtime import limits
+from stages.core.runtime.limits import Rails
+from stages.core.runtime.measures_file import save_measures
 from stages.core.schema.compute import Compute
 from stages.core.schema.features import Features
 from stages.core.schema.window import Window
@@ -34,6 +39,7 @@ from stages.core.stage import progress, run
 from stages.core.tracking import track
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class FeaturesSettings(Settings):
@@ -56,8 +62,11 @@ def main(paths: argparse.Namespace) -> str:
     signal = (meta.sample_rate_hz, meta.channels, meta.dtype.name)
     unfitted = unfitted_contract(config.features, config.window, *signal)
     train = windows[windows["part"] == "train"]
-    measured = _each_batch(partial(_measure, unfitted), train, files, unfitted, config.compute, "features: statistics")
-    statistics = total(measured)
+    rails = list(zip(*(ends.tolist() for ends in count_limits(meta)), strict=True))
+    measured = partial(_measure, unfitted, rails)
+    parts = _each_batch(measured, train, files, unfitted, config.compute, "features: statistics")
+    behaviour: list[NDArray[np.int64]] = []
+    statistics = total(_set_aside(parts, behaviour))
     columns = statistics.columns(unfitted, channel_full_scales(meta))
     contract = replace(unfitted, codes=fit_codes(config.features.scaler, columns))
     candidates = compare(config.features, columns, statistics.peaks)
@@ -67,6 +76,7 @@ def main(paths: argparse.Namespace) -> str:
         encode = partial(_encode, contract, CodesFile.create(out / "codes.npy", (len(windows), *contract.shape)))
         deque(_each_batch(encode, windows, files, contract, config.compute, "features: codes"), maxlen=0)
         write_json(out / "contract.json", contract.to_json())
+        save_measures(out / "measures.parquet", np.concatenate(behaviour), rails)
         write_json(out / "report.json", report(chosen, candidates, columns))
         save_scaling(out / "scaling.png", chosen, candidates, columns)
         record.metrics(worst_costs(costs))
@@ -93,8 +103,17 @@ def _each_batch(
     return progress(map_sessions(function, every, compute), what, len(every))
 
 
-def _measure(contract: Preprocess, batch: Batch) -> Statistics:
-    return measure(contract, read_batch(batch, contract.window), batch.labels)
+def _measure(contract: Preprocess, rails: Sequence[Rails], batch: Batch) -> tuple[Statistics, NDArray[np.int64]]:
+    """Return what the scalers are fitted on, and what the fault gate's limits are."""
+    windows = read_batch(batch, contract.window)
+    return measure(contract, windows, batch.labels), limits.measure(windows, rails)
+
+
+def _set_aside(parts: Iterable[tuple[T, U]], second: list[U]) -> Iterator[T]:
+    """Return the first of each pair, lazily, and put the second into a list."""
+    for one, other in parts:
+        second.append(other)
+        yield one
 
 
 def _encode(contract: Preprocess, file: CodesFile, batch: Batch) -> None:

@@ -1,23 +1,27 @@
 #include "app.h"
 
+#include "boards/common/clock.h"
 #include "model.h"
 #include "preprocess.h"
-#include "runtime/decision.h"
-#include "runtime/fault.h"
-#include "runtime/ring.h"
 
 _Static_assert(TG_MODEL_OUTPUTS <= TG_DECISION_MAX_OUTPUTS, "a class fits a byte");
 _Static_assert(TG_HOP >= 1, "windows advance");
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "counts lie in memory as the stream brings them");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "counts lie in memory as the sensor gives them");
+_Static_assert((TG_LOG_WINDOWS & (TG_LOG_WINDOWS - 1)) == 0, "the log's numbers may wrap");
 
-/* One window being filled while another is decided. */
-#define RING_FRAMES (TG_WINDOW + TG_HOP)
 #define FRAME_BYTES (TG_CHANNELS * sizeof(tg_sample))
 
+/* One window being filled while another is decided, and a block more for one that comes meanwhile. */
+#define RING_BLOCKS ((TG_WINDOW + TG_HOP + TG_BLOCK - 1) / TG_BLOCK + 1)
+#define RING_FRAMES (RING_BLOCKS * TG_BLOCK)
+
+tg_app tg_the_app;
+
 static uint8_t ring_frames[RING_FRAMES * FRAME_BYTES];
+static uint32_t arrivals[RING_BLOCKS]; /* ticks, of the block that lies there in the ring */
 static tg_sample window[TG_WINDOW * TG_CHANNELS];
-static tg_ring ring;
-static uint32_t frames; /* so far */
+static uint32_t arrived; /* ticks, of the last block of the last window taken */
+
 static const tg_decision_codes decision_codes[] = TG_DECISION_CODES;
 static const tg_decision_config decision_config = {
     .codes = decision_codes,
@@ -33,19 +37,19 @@ static const tg_decision_config decision_config = {
     .cooldown = TG_DECISION_COOLDOWN,
 };
 static int32_t recent_codes[TG_DECISION_AVERAGE * TG_MODEL_OUTPUTS];
-static tg_decision decision;
 
 _Static_assert(sizeof decision_codes / sizeof *decision_codes == TG_MODEL_OUTPUTS, "thresholds per output");
 
 static const tg_fault_limits fault_limits[] = TG_FAULT_LIMITS;
-/* A gap is the decision's, and a stream has no clock. */
-static const tg_fault_timing fault_timing = { UINT32_MAX, 0, UINT32_MAX };
-static tg_fault fault;
+static const tg_fault_timing fault_timing = {
+    .max_missed = UINT32_MAX, /* a gap is the decision's */
+    .min_ticks = (uint32_t)TG_TICKS_OF_FRAMES(TG_FAULT_MIN_FRAMES),
+    .max_ticks = TG_TICKS_OF_FRAMES(TG_FAULT_MAX_FRAMES) < UINT32_MAX
+                     ? (uint32_t)TG_TICKS_OF_FRAMES(TG_FAULT_MAX_FRAMES)
+                     : UINT32_MAX,
+};
 
 _Static_assert(sizeof fault_limits / sizeof *fault_limits == TG_CHANNELS, "limits per channel");
-
-static uint8_t frame[FRAME_BYTES];
-static uint32_t frame_filled; /* bytes */
 
 static bool is_fit_to_start(void)
 {
@@ -63,21 +67,106 @@ bool tg_app_init(void)
         return false;
     }
     tg_model_init();
-    tg_ring_init(&ring, ring_frames, RING_FRAMES, FRAME_BYTES, TG_WINDOW, TG_HOP, TG_RING_DROP_OLDEST);
-    tg_decision_init(&decision, &decision_config, recent_codes);
-    tg_fault_init(&fault, &fault_timing);
-    frames = 0;
-    frame_filled = 0;
+    tg_ring_init(&tg_the_app.ring, ring_frames, RING_FRAMES, FRAME_BYTES, TG_WINDOW, TG_HOP, TG_RING_LATE);
+    tg_decision_init(&tg_the_app.decision, &decision_config, recent_codes);
+    tg_fault_init(&tg_the_app.fault, &fault_timing);
+    tg_log_init(&tg_the_app.log, TG_LOG_WINDOWS);
     return true;
 }
 
-void tg_app_feed(uint8_t byte)
+void tg_app_block(uint32_t number, const tg_sample frames[TG_BLOCK * TG_CHANNELS], uint32_t ticks)
 {
-    frame[frame_filled++] = byte;
-    if (frame_filled == FRAME_BYTES) {
-        tg_ring_push(&ring, frames++, frame, 1);
-        frame_filled = 0;
+    const uint32_t begin = tg_the_app.ring.written;
+    tg_ring_push(&tg_the_app.ring, number, frames, TG_BLOCK);
+    if (tg_the_app.ring.written != begin) {
+        arrivals[begin % RING_FRAMES / TG_BLOCK] = ticks;
     }
+}
+
+/* Copies the next window, and tells how long after the one before its last block came. */
+static bool take(void)
+{
+    if (!tg_ring_take(&tg_the_app.ring, window)) {
+        return false;
+    }
+    /* Where the window's last frame is: the next one begins a hop after this one's first. */
+    const uint32_t last = (tg_the_app.ring.position % RING_FRAMES + RING_FRAMES + TG_WINDOW - 1 - TG_HOP) % RING_FRAMES;
+    const uint32_t now = arrivals[last / TG_BLOCK];
+    const bool is_first = tg_the_app.decision.windows == 0;
+    tg_the_app.since_last = is_first ? (uint32_t)TG_TICKS_OF_FRAMES(TG_HOP) : now - arrived;
+    arrived = now;
+    return true;
+}
+
+static uint8_t causes_of_fault(void)
+{
+    for (uint32_t c = 0; TG_FAULT_GATE && c < TG_CHANNELS; c++) {
+        tg_fault_scan scan = { 0 };
+        for (uint32_t i = 0; i < TG_WINDOW; i++) {
+            tg_fault_scan_add(&scan, &fault_limits[c], window[i * TG_CHANNELS + c]);
+        }
+        tg_fault_channel(&tg_the_app.fault, &scan, &fault_limits[c]);
+    }
+    return tg_fault_end(&tg_the_app.fault, tg_the_app.ring.missed, tg_the_app.since_last);
+}
+
+/* Ends a stage that began at `begin`, and returns when the next one begins. */
+static uint64_t end_stage(tg_stage stage, uint64_t begin)
+{
+    const uint64_t end = tg_clock_ticks();
+    const uint32_t ticks = (uint32_t)(end - begin);
+    uint32_t *most = &tg_the_app.most_ticks[stage];
+    tg_the_app.ticks[stage] = ticks;
+    *most = ticks > *most ? ticks : *most;
+    return end;
+}
+
+/* Fills in the score codes of a window that the gate lets pass. */
+static void infer(int32_t codes[TG_MODEL_OUTPUTS], uint64_t begin)
+{
+    tg_preprocess(window, tg_model_input());
+    begin = end_stage(TG_STAGE_PREPROCESS, begin);
+    tg_model_run();
+    for (uint32_t k = 0; k < TG_MODEL_OUTPUTS; k++) {
+        codes[k] = tg_model_score(k);
+    }
+    (void)end_stage(TG_STAGE_MODEL, begin);
+}
+
+static uint8_t decide(const int32_t codes[TG_MODEL_OUTPUTS], uint8_t causes)
+{
+    tg_decision *decision = &tg_the_app.decision;
+    if (tg_the_app.ring.missed > 0) {
+        tg_decision_gap(decision, (tg_the_app.ring.missed + TG_HOP - 1) / TG_HOP);
+    }
+    return causes ? tg_decision_unknown(decision) : tg_decision_update(decision, codes);
+}
+
+static uint16_t at_most_16_bits(uint32_t value)
+{
+    return value < UINT16_MAX ? (uint16_t)value : UINT16_MAX;
+}
+
+static void append_to_log(const int32_t codes[TG_MODEL_OUTPUTS], uint8_t class, uint8_t causes)
+{
+    tg_log_record entry = {
+        .window = tg_the_app.decision.windows - 1,
+        .min = window[0],
+        .max = window[0],
+        .class = class,
+        .state = tg_the_app.decision.state,
+        .causes = causes,
+        .missed = at_most_16_bits(tg_the_app.ring.missed),
+    };
+    for (uint32_t stage = 0; stage < TG_STAGES; stage++) {
+        entry.ticks += tg_the_app.ticks[stage];
+    }
+    for (uint32_t i = 1; i < TG_WINDOW * TG_CHANNELS; i++) {
+        entry.min = window[i] < entry.min ? window[i] : entry.min;
+        entry.max = window[i] > entry.max ? window[i] : entry.max;
+    }
+    tg_log_top(&entry, codes, TG_MODEL_OUTPUTS);
+    tg_log_append(&tg_the_app.log, tg_the_app.records, &entry);
 }
 
 static void put_u32(uint8_t *to, uint32_t value)
@@ -87,51 +176,47 @@ static void put_u32(uint8_t *to, uint32_t value)
     }
 }
 
-static bool is_valid(void)
+static void fill(uint8_t record[TG_RECORD_BYTES], const int32_t codes[TG_MODEL_OUTPUTS], uint8_t class, uint8_t causes)
 {
-    for (uint32_t c = 0; TG_FAULT_GATE && c < TG_CHANNELS; c++) {
-        tg_fault_scan scan = { 0 };
-        for (uint32_t i = 0; i < TG_WINDOW; i++) {
-            tg_fault_scan_add(&scan, &fault_limits[c], window[i * TG_CHANNELS + c]);
-        }
-        tg_fault_channel(&fault, &scan, &fault_limits[c]);
-    }
-    return tg_fault_end(&fault, ring.missed, 0) == 0;
-}
-
-static uint8_t decide(int32_t codes[TG_MODEL_OUTPUTS])
-{
-    if (ring.missed > 0) {
-        tg_decision_gap(&decision, (ring.missed + TG_HOP - 1) / TG_HOP);
-    }
-    if (!is_valid()) {
-        return tg_decision_unknown(&decision);
-    }
-    tg_preprocess(window, tg_model_input());
-    tg_model_run();
+    const tg_ring *ring = &tg_the_app.ring;
+    const tg_decision *decision = &tg_the_app.decision;
+    const uint16_t missed = at_most_16_bits(ring->missed);
+    record[0] = TG_RECORD_SYNC;
+    record[1] = class;
+    record[2] = (uint8_t)((tg_model_arena_intact() ? TG_RECORD_ARENA_INTACT : 0u) |
+                          (decision->state > 0 ? TG_RECORD_ALARM : 0u));
+    record[3] = TG_MODEL_OUTPUTS;
+    put_u32(&record[4], decision->windows);
+    put_u32(&record[8], decision->positive);
+    put_u32(&record[12], ring->seen_lost + ring->cut + ring->dropped + ring->skipped);
+    record[16] = decision->state;
+    record[17] = causes;
+    record[18] = (uint8_t)missed;
+    record[19] = (uint8_t)(missed >> 8);
     for (uint32_t k = 0; k < TG_MODEL_OUTPUTS; k++) {
-        codes[k] = tg_model_score(k);
+        put_u32(&record[20 + 4 * k], (uint32_t)codes[k]);
     }
-    return tg_decision_update(&decision, codes);
 }
 
 bool tg_app_poll(uint8_t record[TG_RECORD_BYTES])
 {
-    if (!tg_ring_take(&ring, window)) {
+    uint64_t begin = tg_clock_ticks();
+    if (!take()) {
         return false;
     }
     int32_t codes[TG_MODEL_OUTPUTS] = { 0 };
-    const uint8_t class = decide(codes);
-    for (uint32_t k = 0; k < TG_MODEL_OUTPUTS; k++) {
-        put_u32(&record[16 + 4 * k], (uint32_t)codes[k]);
+    tg_the_app.ticks[TG_STAGE_PREPROCESS] = 0;
+    tg_the_app.ticks[TG_STAGE_MODEL] = 0;
+    begin = end_stage(TG_STAGE_TAKE, begin);
+    const uint8_t causes = causes_of_fault();
+    begin = end_stage(TG_STAGE_GATE, begin);
+    if (!causes) {
+        infer(codes, begin);
+        begin = tg_clock_ticks();
     }
-    record[0] = TG_RECORD_SYNC;
-    record[1] = class;
-    record[2] = (uint8_t)((tg_model_arena_intact() ? TG_RECORD_ARENA_INTACT : 0u) |
-                          (decision.state > 0 ? TG_RECORD_ALARM : 0u));
-    record[3] = TG_MODEL_OUTPUTS;
-    put_u32(&record[4], decision.windows);
-    put_u32(&record[8], decision.positive);
-    put_u32(&record[12], ring.dropped);
+    const uint8_t class = decide(codes, causes);
+    (void)end_stage(TG_STAGE_DECIDE, begin);
+    append_to_log(codes, class, causes);
+    fill(record, codes, class, causes);
     return true;
 }

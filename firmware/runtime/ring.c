@@ -97,19 +97,31 @@ static int32_t overwritten(const tg_ring *ring)
     return ahead(ring, claimed, ring->position) - (int32_t)ring->capacity;
 }
 
+/* Looks at the other side between two of its blocks, so that what is seen belongs together. */
+static void look(tg_ring *ring)
+{
+    uint32_t claimed;
+    do {
+        claimed = atomic_load_explicit(&ring->claimed, memory_order_acquire);
+        ring->seen_written = written_by_now(ring);
+        ring->seen_stretch = atomic_load_explicit(&ring->stretch, memory_order_relaxed);
+        ring->seen_lost = atomic_load_explicit(&ring->lost, memory_order_relaxed);
+        atomic_thread_fence(memory_order_acquire);
+    } while (ring->seen_written != claimed || atomic_load_explicit(&ring->claimed, memory_order_relaxed) != claimed);
+}
+
 bool tg_ring_ready(tg_ring *ring)
 {
-    const uint32_t written = written_by_now(ring);
-    const uint32_t stretch = atomic_load_explicit(&ring->stretch, memory_order_relaxed);
-    const int32_t excess = overwritten(ring);
+    look(ring);
+    const int32_t excess = ahead(ring, ring->seen_written, ring->position) - (int32_t)ring->capacity;
     if (excess > 0) {
         pass_over(ring, ((uint32_t)excess + ring->hop - 1) / ring->hop * ring->hop, &ring->dropped);
     }
-    const int32_t before_gap = ahead(ring, stretch, ring->position);
+    const int32_t before_gap = ahead(ring, ring->seen_stretch, ring->position);
     if (before_gap > 0) {
         pass_over(ring, (uint32_t)before_gap, &ring->cut);
     }
-    const int32_t held = ahead(ring, written, ring->position);
+    const int32_t held = ahead(ring, ring->seen_written, ring->position);
     if (held < (int32_t)ring->window) {
         return false;
     }
@@ -131,12 +143,12 @@ bool tg_ring_take(tg_ring *ring, void *window)
     memcpy(&to[first * ring->frame_bytes], ring->frames, (ring->window - first) * ring->frame_bytes);
     atomic_thread_fence(memory_order_acquire);
     if (overwritten(ring) > 0) {
-        return false; /* while it was being copied; the next call counts it */
+        ring->torn++; /* its frames are counted by the next call */
+        return false;
     }
-    const uint32_t lost = atomic_load_explicit(&ring->lost, memory_order_relaxed);
-    ring->missed = ring->passed + lost - ring->lost_seen;
+    ring->missed = ring->passed + ring->seen_lost - ring->lost_seen;
     ring->passed = 0;
-    ring->lost_seen = lost;
+    ring->lost_seen = ring->seen_lost;
     ring->position = advance(ring, ring->position, ring->hop);
     return true;
 }

@@ -61,6 +61,12 @@ typedef struct {
     uint32_t missed;   /* frames of any of the four kinds between the last two windows taken */
     uint32_t passed;   /* frames passed over since the last window taken */
     uint32_t lost_seen;
+    uint32_t torn; /* windows written over while they were being copied */
+
+    /* The other side, as tg_ring_ready saw it last. */
+    uint32_t seen_written;
+    uint32_t seen_stretch;
+    uint32_t seen_lost;
 } tg_ring;
 
 /* An empty ring over `frames`. The first block has number 0. */

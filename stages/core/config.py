@@ -19,6 +19,7 @@ from stages.core.schema.gate import Gate
 from stages.core.schema.labels import Labels
 from stages.core.schema.model import Model
 from stages.core.schema.quantize import Quantize
+from stages.core.schema.runtime import Runtime
 from stages.core.schema.split import Split
 from stages.core.schema.table import Table
 from stages.core.schema.train import Train
@@ -43,6 +44,7 @@ class Config(Section):
     quantize: Quantize
     gate: Gate
     decision: Decision
+    runtime: Runtime
     build: Build
     board: dict[str, Board]
     validation: Validate = Field(alias="validate")  # pydantic keeps the name `validate` for itself

@@ -14,11 +14,14 @@ from stages.core.graph.ir import Graph, Tensor
 from stages.core.graph.lower import accumulator_bounds, read_graph
 from stages.core.graph.reference import head_of
 from stages.core.plan import Plan, picture, plan, prove
+from stages.core.runtime.fault import Limits
 from stages.core.runtime.rules import decision_rules
+from stages.core.runtime.stream import Stream
 from stages.core.schema.decision import Decision
+from stages.core.schema.runtime import Runtime
 
 #: Changes when a device or a host that understood the old contracts would misread the new ones.
-INTERFACE_VERSION = 4
+INTERFACE_VERSION = 5
 _EXACT_IN_FLOAT32 = 2**24
 _SCORE_CODES = {
     "int8": "the output code; the logit is float32(code - zero_point) * multiplier",
@@ -55,6 +58,23 @@ class Conversion:
     files: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Around:
+    """What the device does around the network.
+
+    Attributes
+    ----------
+    decision : Decision
+    runtime : Runtime
+    limits : tuple of Limits
+        Of the fault gate, per channel; none leaves it out.
+    """
+
+    decision: Decision
+    runtime: Runtime
+    limits: tuple[Limits, ...] = ()
+
+
 def convert(
     model: bytes,
     precision: str,
@@ -63,7 +83,7 @@ def convert(
     classes: Sequence[str],
     facts: Mapping[str, Any],
     *,
-    decision: Decision,
+    around: Around,
 ) -> Conversion:
     """Lower a network, plan its memory, generate its C, and state its contract.
 
@@ -81,8 +101,7 @@ def convert(
         In order of severity.
     facts : mapping
         Further entries of the contract.
-    decision : Decision
-        What raises the alarm.
+    around : Around
 
     Raises
     ------
@@ -91,7 +110,7 @@ def convert(
     ArtifactError
         If the preprocess contract and the network do not fit together.
     ConfigError
-        If the scores of this precision do not allow what `decision` asks.
+        If the scores of this precision do not allow what the decision asks.
     """
     graph = read_graph(model)
     buffers = lifetimes(graph)
@@ -99,7 +118,8 @@ def convert(
     prove(buffers, arena)
     weights, table = pack_weights(graph)
     codes, logits = ([threshold[key] for threshold in thresholds] for key in ("code", "logit"))
-    rules = decision_rules(decision, head_of(graph), codes, logits)
+    rules = decision_rules(around.decision, head_of(graph), codes, logits)
+    stream = Stream.configured(around.runtime, around.limits, preprocess["hop"])
     version = hashlib.sha256(model).hexdigest()
     contract = {
         **model_contract(graph, arena, classes),
@@ -115,9 +135,10 @@ def convert(
             "alarm": "a state other than 0 by the rules, as firmware/runtime/decision.h states them",
             "rules": asdict(rules),
         },
+        "stream": stream.to_json(),
         "weights": table,
     }
-    files = emit(graph, arena, preprocess, rules=rules, model_sha256=version)
+    files = emit(graph, arena, preprocess, rules=rules, model_sha256=version, stream=stream)
     return Conversion(graph, arena.arena_bytes, arena.lower_bound, picture(buffers, arena), contract, weights, files)
 
 

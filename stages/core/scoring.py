@@ -64,11 +64,12 @@ def score(model: bytes, examples: Examples) -> Scored:
     if graph.output.dtype == "int8":
         results = run(model, examples.planes, [SCORE, SCORE_CODE])
         return Scored(results[SCORE].astype(np.float64), results[SCORE_CODE].astype(np.int32), head_of(graph))
-    codes = _interpret(graph, examples.codes)
+    codes = codes_of(graph, examples.codes)
     return Scored(head_of(graph).real(codes), codes, head_of(graph))
 
 
-def _interpret(graph: Graph, windows: NDArray[np.int8]) -> NDArray[np.int32]:
+def codes_of(graph: Graph, windows: NDArray[np.int8]) -> NDArray[np.int32]:
+    """Return the score codes that the interpreter gives, shape (windows, outputs); windows as of `execute`."""
     starts = range(0, len(windows), _BLOCK)
     return np.concatenate([score_codes(graph, execute(graph, windows[at : at + _BLOCK])) for at in starts])
 

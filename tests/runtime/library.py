@@ -21,7 +21,8 @@ class Ring(Structure):
     _fields_ = [
         ("frames", POINTER(c_uint8)),
         *fields(c_uint32, "capacity frame_bytes window hop policy cycle claimed written stretch lost gaps repeated"),
-        *fields(c_uint32, "next_block position dropped skipped cut missed passed lost_seen"),
+        *fields(c_uint32, "next_block position dropped skipped cut missed passed lost_seen torn"),
+        *fields(c_uint32, "seen_written seen_stretch seen_lost"),
     ]
 
 

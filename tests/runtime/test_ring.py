@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.core.runtime import ring as model
+from stages.core.schema.runtime import Policy
 from tests.runtime.library import Ring
 
 EXAMPLES = settings(max_examples=150, deadline=None)
-POLICIES = get_args(model.Policy)
+POLICIES = get_args(Policy)
 COUNTERS = ("dropped", "skipped", "cut", "lost", "gaps", "repeated")
 
 
@@ -22,7 +23,7 @@ class Device:
     """The C ring over frames of one int32, in the interface of the model."""
 
     def __init__(self, library, capacity, window, hop, policy="drop_oldest"):
-        self.library, self.window = library, window
+        self.library, self.window, self.hop, self.due = library, window, hop, 0
         self.memory = np.zeros(capacity, np.int32)
         self.state = Ring()
         library.tg_ring_init(byref(self.state), self.memory.ctypes, capacity, 4, window, hop, POLICIES.index(policy))
@@ -38,7 +39,10 @@ class Device:
         window = np.zeros(self.window, np.int32)
         if not self.library.tg_ring_take(byref(self.state), cast(window.ctypes.data, POINTER(c_uint8))):
             return None
-        return model.Taken(window[:, None], self.state.missed)
+        start = self.due + self.state.missed
+        self.due = start + self.hop
+        passed_over = self.state.seen_lost + self.state.cut + self.state.dropped + self.state.skipped
+        return model.Taken(window[:, None], start, self.state.missed, passed_over)
 
     def rewind(self, frames):
         return self.library.tg_ring_rewind(byref(self.state), frames)

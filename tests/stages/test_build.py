@@ -70,7 +70,7 @@ def test_every_board_gets_its_images_and_a_record(paths):
     assert closing_line.startswith("build: 3 boards, flash/RAM bytes of the app: mps2_an386 ")
     for name in BOARDS:
         images = {str(path.relative_to(paths.out / name)) for path in (paths.out / name).rglob("*.elf")}
-        assert images == {"app.elf", "forward.elf", "harness.elf", f"rungs/{OTHER}.elf"}
+        assert images == {"app.elf", "forward.elf", "harness.elf", "replay.elf", f"rungs/{OTHER}.elf"}
     sizes = json.loads((paths.out / "size.json").read_text())
     toolchain = json.loads((paths.out / "toolchain.json").read_text())
     assert sorted(sizes) == sorted(toolchain) == sorted(BOARDS)
@@ -93,7 +93,7 @@ def test_another_directory_gives_the_same_bytes(tmp_path):
         build.main(workspace)
         files = sorted(path for path in workspace.out.rglob("*") if path.is_file())
         outputs.append({str(path.relative_to(workspace.out)): path.read_bytes() for path in files})
-    assert len(outputs[0]) == 4 * len(BOARDS) + 3
+    assert len(outputs[0]) == 5 * len(BOARDS) + 3
     assert outputs[0] == outputs[1]
     assert not any(str(tmp_path).encode() in data for data in outputs[0].values())
 

@@ -12,6 +12,8 @@ import yaml
 from stages import convert
 from stages.core.cgen.emit import FILES
 from stages.core.errors import ArtifactError, GateRefused
+from stages.core.runtime.limits import measure
+from stages.core.runtime.measures_file import save_measures
 from tests.core.device.boards import ROOT
 from tests.core.graph.networks import exported
 from tests.kernels.random_networks import preprocess_contract
@@ -26,18 +28,24 @@ def own_record(tmp_path_factory):
         yield
 
 
+RAILS = [(-100, 99), (-1000, 999)]
+WINDOWS = np.random.Generator(np.random.PCG64(2)).integers(-80, 80, (20, 128, 2))
+
+
 @pytest.fixture
 def paths(tmp_path):
     """What the stage reads; the int16 rung is in the gate's table, but its network could not be made."""
     labels = {"classes": ["normal", "worn", "broken"], "min_overlap": 0.5}
     decision = yaml.safe_load((ROOT / "conf/decision/default.yaml").read_text()) | {"accumulate": 3}
-    config = {"seed": 1, "task": "test", "labels": labels, "decision": decision}
+    runtime = yaml.safe_load((ROOT / "conf/runtime/default.yaml").read_text())
+    config = {"seed": 1, "task": "test", "labels": labels, "decision": decision, "runtime": runtime}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     for folder in ("split", "features", "quantize"):
         (tmp_path / folder).mkdir()
     write(tmp_path / "split" / "split.json", {"leaky": False})
     contract = preprocess_contract(np.random.Generator(np.random.PCG64(1)), 128, 2)
     write(tmp_path / "features" / "contract.json", contract)
+    save_measures(tmp_path / "features" / "measures.parquet", measure(WINDOWS, RAILS), RAILS)
     write(tmp_path / "quantize" / "gate.json", {"selected": "ptq", "rungs": {name: [] for name in THRESHOLDS}})
     thresholds = {name: [{"code": code, "logit": 0.5}] * 2 for name, code in THRESHOLDS.items()}
     write(tmp_path / "quantize" / "thresholds.json", thresholds)
@@ -91,3 +99,19 @@ def test_nothing_is_converted_where_nothing_passed(paths):
     write(paths.quantize / "gate.json", {"selected": None, "rungs": {"ptq": []}})
     with pytest.raises(GateRefused, match="no precision was selected"):
         convert.main(paths)
+
+
+def test_fault_gate_is_fitted_to_the_training_windows_unless_there_is_none(paths):
+    convert.main(paths)
+    limits = json.loads((paths.out / "contract.json").read_text())["stream"]["limits"]
+    reach = np.abs(WINDOWS).max(axis=(0, 1))
+    # Twice the reach of the training windows, but no farther than the sensor goes.
+    assert [each["high"] for each in limits] == [99, pytest.approx(2 * reach[1], abs=4)]
+    assert "#define TG_FAULT_GATE 1" in (paths.generated / "contract.h").read_text()
+
+    config = yaml.safe_load(paths.config.read_text())
+    config["runtime"]["fault_gate"] = None
+    paths.config.write_text(yaml.safe_dump(config))
+    convert.main(paths)
+    assert json.loads((paths.out / "contract.json").read_text())["stream"]["limits"] == []
+    assert "#define TG_FAULT_GATE 0" in (paths.generated / "contract.h").read_text()

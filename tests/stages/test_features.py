@@ -14,6 +14,8 @@ from stages.core.dsp.contract import Preprocess, preprocess
 from stages.core.errors import ConfigError, RecordingError
 from stages.core.recordings.session import SessionMeta, Span, write_session
 from stages.core.recordings.windows import write_windows
+from stages.core.runtime.fault import MEASURES
+from stages.core.runtime.measures_file import load_measures
 
 LENGTH, HOP, SAMPLES = 64, 32, 640
 RAW = {"dc": "window_mean", "normalise": None, "extractor": {"kind": "raw"}, "scaler": {"kind": "robust"}}
@@ -142,7 +144,7 @@ def test_outputs_are_the_same_with_two_workers_and_with_small_batches(paths, mon
     where = paths()
     features.main(where)
     alone = outputs(where)
-    assert sorted(alone) == ["codes.npy", "contract.json", "report.json", "scaling.png"]
+    assert sorted(alone) == ["codes.npy", "contract.json", "measures.parquet", "report.json", "scaling.png"]
     features.main(paths(workers=2))
     assert outputs(where) == alone
     monkeypatch.setattr("stages.core.recordings.batches._BATCH_SAMPLES", 3 * LENGTH * 2)
@@ -192,3 +194,13 @@ def test_a_coarse_code_of_features_is_refused(paths):
     section = {**RAW, "normalise": {"epsilon": 1}, "scaler": {"kind": "two_stage"}}
     with pytest.raises(ConfigError, match="two_stage spreads its coarse code over the sensor's range"):
         features.main(paths(section))
+
+
+def test_what_the_fault_gate_is_fitted_on_are_the_training_windows(paths):
+    where = paths()
+    features.main(where)
+    measures, rails = load_measures(where.out / "measures.parquet")
+    starts = range(0, SAMPLES - LENGTH + 1, HOP)
+    peaks = [[counts(name)[at : at + LENGTH].max(axis=0).tolist() for at in starts] for name in "ab"]
+    assert measures[:, :, MEASURES.index("max")].tolist() == peaks[0] + peaks[1]
+    assert rails == [(-32768, 32767)] * 2

@@ -1,6 +1,7 @@
 set(board_cpu)
-set(board_sources)
+set(board_sources boards/native/clock.c)
 set(board_sources_app boards/native/stream.c)
 set(board_sources_harness boards/native/host.c)
+set(board_sources_replay ${board_sources_harness} sim/sensor_native.c)
 set(board_link_options)
 set(board_link_libraries)

@@ -29,15 +29,6 @@ _Noreturn void tg_host_exit(int status)
     exit(closed ? status : EXIT_FAILURE);
 }
 
-void tg_clock_init(void)
-{
-}
-
-uint64_t tg_clock_ticks(void)
-{
-    return 0;
-}
-
 uint32_t tg_stack_bytes(void)
 {
     return 0;

@@ -13,7 +13,8 @@ from stages.core.errors import ArtifactError
 from stages.core.graph.ir import Dtype, Graph, Op, Tensor
 from stages.core.plan import Plan
 from stages.core.runtime.decision import Rules
-from stages.core.runtime.fault import NO_LIMITS, Limits
+from stages.core.runtime.fault import NO_LIMITS
+from stages.core.runtime.stream import Stream
 from stages.core.templates import environment
 
 #: Per type of the scores, the least threshold code and the largest, which for an 8 or 16-bit score means never.
@@ -34,7 +35,7 @@ def emit(
     *,
     rules: Rules,
     model_sha256: str,
-    limits: Sequence[Limits] = (),
+    stream: Stream | None = None,
 ) -> dict[str, str]:
     """Generate the C files of one model.
 
@@ -49,8 +50,8 @@ def emit(
         What the device decides with; a float score's code is its order key.
     model_sha256 : str
         Hash of the ONNX file that the graph came from, for the stamp.
-    limits : sequence of Limits
-        Of the fault gate, per channel; none leaves it out.
+    stream : Stream, optional
+        How a stream reaches the network; without, frame by frame and through no fault gate.
 
     Returns
     -------
@@ -65,6 +66,7 @@ def emit(
         If an operation cannot be computed without overflow.
     """
     _check_contract(graph, preprocess, rules.thresholds)
+    stream = stream or Stream()
     tensors = {t.name: _tensor(t, i, plan) for i, t in enumerate([graph.input, *(op.output for op in graph.ops)])}
     ops = [_op(op, i, tensors) for i, op in enumerate(graph.ops)]
     headers = {op["header"] for op in ops}
@@ -81,8 +83,9 @@ def emit(
         "outputs": graph.output.length * graph.output.channels,
         "arena_bytes": plan.arena_bytes,
         "rules": rules,
-        "has_fault_gate": bool(limits),
-        "limits": [astuple(each) for each in limits or [NO_LIMITS] * len(preprocess["channels"])],
+        "stream": stream,
+        "has_fault_gate": bool(stream.limits),
+        "limits": [astuple(each) for each in stream.limits or [NO_LIMITS] * len(preprocess["channels"])],
         **preprocess_context(preprocess),
     }
     templates = environment(__package__)

@@ -30,8 +30,11 @@ def record_type(outputs: int) -> np.dtype[np.void]:
             ("flags", "u1"),
             ("outputs", "u1"),
             ("windows", "<u4"),
-            ("anomalies", "<u4"),
-            ("dropped_frames", "<u4"),
+            ("positive", "<u4"),
+            ("passed_over_frames", "<u4"),
+            ("state", "u1"),
+            ("causes", "u1"),
+            ("missed", "<u2"),
             ("codes", "<i4", (outputs,)),
         ]
     )

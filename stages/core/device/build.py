@@ -15,6 +15,7 @@ from stages.core.schema.thousandths import thousandths
 
 #: Options of a compiler command that say where things are, not how they are compiled.
 _PATH_OPTIONS = ("-I", "-ffile-prefix-map", "-MD", "-MT", "-MF", "-o", "-c")
+_NATIVE_TICK_HZ = 1_000_000
 _WITH_ARGUMENT = ("-MT", "-MF", "-o", "-c")
 
 
@@ -35,8 +36,8 @@ class Images:
     ----------
     app, forward : Path
         ELF files for production: the product, and the recorder of raw counts.
-    harness : Path
-        ELF file for tests.
+    harness, replay : Path
+        ELF files for tests: of windows, and of a stream.
     app_map, forward_map : Path
         The linker's maps.
     rungs : mapping of str to RungImages
@@ -48,6 +49,7 @@ class Images:
     app: Path
     forward: Path
     harness: Path
+    replay: Path
     app_map: Path
     forward_map: Path
     rungs: Mapping[str, RungImages]
@@ -106,6 +108,7 @@ def build_firmware(
         app=scratch / "app.elf",
         forward=scratch / "forward.elf",
         harness=scratch / "harness.elf",
+        replay=scratch / "replay.elf",
         app_map=scratch / "app.map",
         forward_map=scratch / "forward.map",
         rungs={folder.name: _rung_images(scratch, folder.name) for folder in rungs},
@@ -115,6 +118,11 @@ def build_firmware(
             "flags": _flags(scratch / "compile_commands.json"),
         },
     )
+
+
+def tick_hz(board: NativeBoard | QemuBoard) -> int:
+    """Return the rate of the clock that the firmware stamps blocks with; on a host it only passes in a replay."""
+    return board.tick_hz if board.kind == "qemu" else _NATIVE_TICK_HZ
 
 
 def _rung_images(scratch: Path, rung: str) -> RungImages:
@@ -131,6 +139,7 @@ def _defines(
         "CMAKE_EXE_LINKER_FLAGS": "",
         "TG_BOARD": name,
         "TG_GENERATED": str(generated.resolve()),
+        "TG_TICK_HZ": str(tick_hz(board)),
         "TG_OPTIMIZE": f"-{build.optimization}",
         "TG_FORWARD_CHANNELS": str(build.forward.channels),
         "TG_FORWARD_FRAME_SAMPLES": str(build.forward.frame_samples),
@@ -140,7 +149,11 @@ def _defines(
     if board.kind == "native":
         return {**defines, "CMAKE_C_COMPILER": compiler}
     toolchain = (source / "cmake" / "arm-none-eabi.cmake").resolve()
-    return {**defines, "TG_STACK_BYTES": str(board.budget.stack_bytes), "CMAKE_TOOLCHAIN_FILE": str(toolchain)}
+    return {
+        **defines,
+        "TG_STACK_BYTES": str(board.budget.stack_bytes),
+        "CMAKE_TOOLCHAIN_FILE": str(toolchain),
+    }
 
 
 def _compiler(source: Path, name: str, board: NativeBoard | QemuBoard) -> str:

@@ -57,14 +57,15 @@ class Device:
 
     def run(self, samples: Samples, repeats: int) -> RunResult:
         """Run windows of counts, shape (windows, length, channels)."""
-        return decode_run(self._answer(encode_run(samples, repeats)), len(samples))
+        return decode_run(self.answer(encode_run(samples, repeats)), len(samples))
 
     def trace(self, samples: Samples, graph: Graph) -> list[NDArray[Any]]:
         """Return the input codes and every operation's output for one window, shape (length, channels)."""
-        traced = decode_trace(self._answer(encode_trace(samples)), [op.output.dtype for op in graph.ops])
+        traced = decode_trace(self.answer(encode_trace(samples)), [op.output.dtype for op in graph.ops])
         return [traced.codes, *traced.tensors]
 
-    def _answer(self, request: bytes) -> bytes:
+    def answer(self, request: bytes) -> bytes:
+        """Run the image on a request, and return its response; raises ToolchainError."""
         with tempfile.TemporaryDirectory() as folder:
             # A copy, since an image that came out of the DVC cache has lost its permission to run.
             image = Path(shutil.copy(self.harness, folder)).resolve()

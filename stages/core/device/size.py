@@ -19,8 +19,8 @@ COMPONENTS = {
     "kernels": "code of the operators, each specialised for its shape",
     "arena": "every activation, and the guard words",
     "preprocess": "code from counts to codes",
-    "runtime": "ring buffer, decision, stack measurement",
-    "app": "the main loop, the ring's memory and one window",
+    "runtime": "ring buffer, fault gate, decision, log, stack measurement",
+    "app": "the main loop, the memory of ring and log, and one window",
     "board": "startup, vectors, input and output, memcpy and memset",
     "stack": "reserved by the linker script",
     "padding": "alignment, and what the linker adds of its own",
@@ -35,7 +35,7 @@ _MODEL = re.compile(r"model(_\w+)?\.dir/")
 _FOLDERS = {
     "preprocess": re.compile(r"preprocess(_\w+)?\.dir/"),
     "runtime": re.compile(r"runtime\.dir/"),
-    "app": re.compile(r"app(_\w+)?\.dir/app/"),
+    "app": re.compile(r"(app|product)(_\w+)?\.dir/app/"),
 }
 _CONTENT = (".text", ".rodata", ".data", ".bss", ".vectors", "COMMON")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from stages.core.schema.decision import Pick
 
@@ -62,6 +63,11 @@ class Rules:
     def plain(cls, thresholds: Sequence[int], accumulate: int = 1) -> Rules:
         """Return rules of thresholds per output alone, and a level that raises the alarm."""
         return cls(tuple(Codes(code, code, code, code) for code in thresholds), accumulate=accumulate)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Rules:
+        """Rebuild the rules from the model contract."""
+        return cls(**{**value, "codes": tuple(Codes(**codes) for codes in value["codes"])})
 
     @property
     def thresholds(self) -> list[int]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
-from itertools import groupby, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.runtime.spread import spread
+from stages.core.runtime.spread import spreads
+
+#: What the gate looks at in a channel of a window: the columns of `Limits.measure`.
+MEASURES = ("min", "max", "saturated", "same", "jump", "spread")
 
 
 class Cause(IntFlag):
@@ -56,21 +58,80 @@ class Limits:
     min_variance: int
     max_variance: int
 
-    def causes(self, counts: NDArray[np.integer]) -> Cause:
-        """Return what is wrong with a channel's counts, shape (window,)."""
-        values = [int(count) for count in counts]
-        at_rail = [value <= self.rail_low or value >= self.rail_high for value in values]
-        saturated = max((len(list(run)) for rail, run in groupby(at_rail) if rail), default=0)
-        same = max(len(list(run)) for _, run in groupby(values))
-        scaled, squared = spread(values, self.variance_shift), len(values) ** 2
+    def measure(self, counts: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Return what a channel does in each window.
+
+        Parameters
+        ----------
+        counts : ndarray of int, shape (windows, window)
+
+        Returns
+        -------
+        ndarray of int64, shape (windows, measures)
+            In the order of `MEASURES`: the runs at a rail and of equal counts are the longest, the jump the largest.
+        """
+        wide = counts.astype(np.int64)
+        steps = np.diff(wide, axis=1)
+        columns = [
+            wide.min(axis=1),
+            wide.max(axis=1),
+            longest_run((wide <= self.rail_low) | (wide >= self.rail_high)),
+            longest_run(steps == 0) + 1,
+            np.abs(steps).max(axis=1, initial=0),
+            spreads(wide, self.variance_shift),
+        ]
+        return np.stack(columns, axis=1)
+
+    def causes(self, counts: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Return what is wrong with a channel's counts in each window, as bits of `Cause`.
+
+        Parameters
+        ----------
+        counts : ndarray of int, shape (windows, window)
+
+        Returns
+        -------
+        ndarray of int64, shape (windows,)
+        """
+        low, high, saturated, same, jump, scaled = self.measure(counts).T
+        squared = counts.shape[1] ** 2
         found = {
-            Cause.RANGE: min(values) < self.low or max(values) > self.high,
+            Cause.RANGE: (low < self.low) | (high > self.high),
             Cause.SATURATION: saturated > self.max_saturated,
             Cause.STUCK: same > self.max_same,
-            Cause.JUMP: max((abs(b - a) for a, b in pairwise(values)), default=0) > self.max_jump,
-            Cause.VARIANCE: not self.min_variance * squared <= scaled <= self.max_variance * squared,
+            Cause.JUMP: jump > self.max_jump,
+            Cause.VARIANCE: (scaled < self.min_variance * squared) | (scaled > self.max_variance * squared),
         }
-        return Cause(sum(cause for cause, is_found in found.items() if is_found))
+        return np.asarray(sum(is_found * int(cause) for cause, is_found in found.items()))
+
+
+def longest_run(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the length of the longest run of true values in each row, shape (rows,)."""
+    best = current = np.zeros(len(flags), dtype=np.int64)
+    for column in flags.T:
+        current = np.where(column, current + 1, 0)
+        best = np.maximum(best, current)
+    return best
+
+
+def causes_of(limits: Sequence[Limits], windows: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return what is wrong with any channel of each window.
+
+    Parameters
+    ----------
+    limits : sequence of Limits
+        Per channel; none leaves the gate out.
+    windows : ndarray of int, shape (windows, window, channels)
+
+    Returns
+    -------
+    ndarray of int64, shape (windows,)
+        Bits of `Cause`.
+    """
+    causes = np.zeros(len(windows), dtype=np.int64)
+    for channel, each in enumerate(limits):
+        causes |= each.causes(windows[:, :, channel])
+    return causes
 
 
 #: What every window keeps.
@@ -126,9 +187,11 @@ class FaultGate:
         ticks : int
             From the window before to this one.
         """
-        causes = Cause(0)
-        for limits, counts in zip(self.limits, window.T, strict=True):
-            causes |= limits.causes(counts)
+        return self.end(int(causes_of(self.limits, window[np.newaxis])[0]), missed, ticks)
+
+    def end(self, of_counts: int, missed: int, ticks: int) -> Cause:
+        """Return the causes of a window of whose counts `causes_of` is known already; parameters as of `judge`."""
+        causes = Cause(of_counts)
         if missed > self.timing.max_missed:
             causes |= Cause.GAP
         if missed == 0 and not self.timing.min_ticks <= ticks <= self.timing.max_ticks:

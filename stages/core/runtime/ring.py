@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-#: What happens to windows that are late, in the order of the C enumeration.
-Policy = Literal["drop_oldest", "skip_if_late"]
+from stages.core.schema.runtime import Policy
 
 
 @dataclass(frozen=True)
@@ -20,13 +18,19 @@ class Taken:
 
     Attributes
     ----------
-    frames : ndarray, shape (window, channels)
+    frames : ndarray of int, shape (window, channels)
+    start : int
+        Its first frame, counted from the start of the stream with the lost ones.
     missed : int
         Frames, of any kind, that lie between where it was due and where it starts.
+    passed_over : int
+        Frames, of any kind, since the start.
     """
 
-    frames: NDArray[np.generic]
+    frames: NDArray[np.integer]
+    start: int
     missed: int
+    passed_over: int
 
 
 @dataclass
@@ -48,6 +52,8 @@ class Ring:
         Frames of missing blocks.
     gaps, repeated : int
         Blocks after a gap, and blocks with a number from before.
+    written : int
+        Frames that came, without the lost ones.
     """
 
     capacity: int
@@ -60,8 +66,8 @@ class Ring:
     lost: int = 0
     gaps: int = 0
     repeated: int = 0
-    _held: deque[NDArray[np.generic]] = field(init=False)
-    _written: int = 0
+    written: int = 0
+    _held: deque[NDArray[np.integer]] = field(init=False)
     _stretch: int = 0
     _next_block: int = 0
     _position: int = 0
@@ -70,7 +76,12 @@ class Ring:
     def __post_init__(self) -> None:
         self._held = deque(maxlen=self.capacity)
 
-    def push(self, block: int, frames: NDArray[np.generic]) -> None:
+    @property
+    def cycle(self) -> int:
+        """What the device's positions are modulo of."""
+        return (2**31 - 1) // self.capacity * self.capacity
+
+    def push(self, block: int, frames: NDArray[np.integer]) -> None:
         """Append a block.
 
         Parameters
@@ -85,17 +96,17 @@ class Ring:
         if block > self._next_block:
             self.gaps += 1
             self.lost += (block - self._next_block) * len(frames)
-            self._stretch = self._written
+            self._stretch = self.written
         self._next_block = block + 1
         self._held.extend(frames)
-        self._written += len(frames)
+        self.written += len(frames)
 
     def ready(self) -> bool:
         """Return whether a window can be taken, after passing over what cannot."""
-        overwritten = self._written - self.capacity - self._position
+        overwritten = self.written - self.capacity - self._position
         self.dropped += self._pass_over(-(-max(overwritten, 0) // self.hop) * self.hop)
         self.cut += self._pass_over(max(self._stretch - self._position, 0))
-        late = (self._written - self._position - self.window) // self.hop
+        late = (self.written - self._position - self.window) // self.hop
         if late > 0 and self.policy == "skip_if_late":
             self.skipped += self._pass_over(late * self.hop)
         return late >= 0
@@ -104,10 +115,11 @@ class Ring:
         """Return the next window and move on by a hop, or None if none is ready."""
         if not self.ready():
             return None
-        first = self._position - (self._written - len(self._held))
+        first = self._position - (self.written - len(self._held))
         frames = islice(self._held, first, first + self.window)
         start = self._position + self.lost
-        taken = Taken(np.array(list(frames)), start - self._due)
+        passed_over = self.lost + self.cut + self.dropped + self.skipped
+        taken = Taken(np.array(list(frames)), start, start - self._due, passed_over)
         self._position += self.hop
         self._due = start + self.hop
         return taken
@@ -120,8 +132,8 @@ class Ring:
         int
             How many frames before the end it is.
         """
-        back = min(frames, self.capacity, self._written - self._stretch)
-        self._position = self._written - back
+        back = min(frames, self.capacity, self.written - self._stretch)
+        self._position = self.written - back
         self._due = self._position + self.lost
         return back
 

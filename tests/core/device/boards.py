@@ -33,11 +33,11 @@ def need_tools(name: str) -> None:
 
 
 def write_generated(
-    folder: Path, graph, contract, threshold_codes=(10,), model_sha256="0" * 64, accumulate=1, rules=None, limits=()
+    folder: Path, graph, contract, threshold_codes=(10,), model_sha256="0" * 64, accumulate=1, rules=None, stream=None
 ) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     rules = rules or Rules.plain(threshold_codes, accumulate)
-    files = emit(graph, plan(lifetimes(graph)), contract, model_sha256=model_sha256, rules=rules, limits=limits)
+    files = emit(graph, plan(lifetimes(graph)), contract, model_sha256=model_sha256, rules=rules, stream=stream)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     return folder

@@ -54,7 +54,7 @@ def test_components_add_up_and_the_arena_is_the_plan(name, build, network):
     assert weights < parts["model"]["flash_bytes"] < weights + 300
     assert parts["stack"]["ram_bytes"] == load_board(name).budget.stack_bytes
     ring_and_window = 2 * len(contract["channels"]) * (2 * contract["window"] + contract["hop"])
-    assert ring_and_window <= parts["app"]["ram_bytes"] < ring_and_window + 272  # states of ring, gate and decision
+    assert ring_and_window <= parts["app"]["ram_bytes"] < ring_and_window + 512  # a block, states, log
     assert parts["kernels"]["flash_bytes"] > 0 == parts["kernels"]["ram_bytes"]
     check_production(images.app, images.app_map, name)
 

@@ -173,8 +173,8 @@ def test_the_app_decides_what_the_harness_computes(device):
     assert records["class"].tolist() == classes.tolist()
     assert len(set(classes.tolist())) > 1
     assert records["windows"].tolist() == list(range(1, len(cut) + 1))
-    assert records["anomalies"].tolist() == np.cumsum(classes > 0).tolist()
-    assert records["dropped_frames"].max() == 0
+    assert records["positive"].tolist() == np.cumsum(classes > 0).tolist()
+    assert records["passed_over_frames"].max() == 0
     assert set((records["flags"] & ~np.uint8(ALARM)).tolist()) == {ARENA_INTACT}
 
 
