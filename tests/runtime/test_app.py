@@ -18,6 +18,7 @@ from stages.core.device.chain import Device
 from stages.core.device.following import follow
 from stages.core.device.injection import Place, inject
 from stages.core.device.replay import RING_COUNTERS, Course, Stretch, replay
+from stages.core.errors import ParityBroken
 from stages.core.runtime.app import App
 from stages.core.runtime.decision import UNCERTAIN, UNKNOWN, Codes, Rules
 from stages.core.runtime.limits import fit_limits, measure
@@ -167,3 +168,29 @@ def test_a_product_that_cannot_keep_up_loses_windows_and_counts_them(product, bo
     assert replayed.counters[f"ring.{'dropped' if late == 'drop_oldest' else 'skipped'}"] > 0
     lost = sum(replayed.counters[f"ring.{kind}"] for kind in ("lost", "cut", "dropped", "skipped"))
     assert lost == decided[-1].passed_over == sum(each.missed for each in decided)
+
+
+@pytest.mark.parametrize("field", ["class", "state", "causes", "codes", "missed", "passed_over_frames", "positive"])
+def test_one_wrong_field_of_one_window_is_found_and_named(product, field):
+    product = product()
+    _, replayed = product.follow("native")
+    course = Course.of([Stretch(product.counts)], BLOCK, RATE_HZ, tick_hz(load_board("native")))
+    looks = [replace(look, record=look.record and look.record.copy()) for look in replayed.looks]
+    seventh = [look for look in looks if look.record is not None][7]
+    seventh.record[field] += 1
+    model = product.model(tick_hz(load_board("native")) / RATE_HZ)
+    with pytest.raises(ParityBroken, match=f"window 7, from frame {7 * product.hop}: {field} is "):
+        follow(model, course, replace(replayed, looks=looks), "native")
+
+
+def test_one_wrong_counter_or_line_of_the_log_is_found_and_named(product):
+    product = product()
+    _, replayed = product.follow("native")
+    board = load_board("native")
+    course = Course.of([Stretch(product.counts)], BLOCK, RATE_HZ, tick_hz(board))
+    counters = replayed.counters | {"fault.stuck": replayed.counters["fault.stuck"] + 1}
+    log = bytearray(replayed.log)
+    log[-12] ^= 1  # the first score of the record that lies last
+    for name, wrong in (("fault.stuck", replace(replayed, counters=counters)), ("score", replace(replayed, log=log))):
+        with pytest.raises(ParityBroken, match=f"{name} is "):
+            follow(product.model(tick_hz(board) / RATE_HZ), course, wrong, "native")
