@@ -29,7 +29,7 @@ def own_record(tmp_path_factory):
 @pytest.fixture
 def paths(tmp_path):
     """What the stage reads; the int16 rung is in the gate's table, but its network could not be made."""
-    labels = {"classes": ["normal", "worn", "broken"], "min_overlap": 0.5}
+    labels = {"kind": "ordered", "classes": ["normal", "worn", "broken"], "min_overlap": 0.5}
     decision = yaml.safe_load((ROOT / "conf/decision/default.yaml").read_text()) | {"accumulate": 3}
     config = {"seed": 1, "task": "test", "labels": labels, "decision": decision}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
