@@ -8,6 +8,7 @@ from stages.core.recordings.source import Source
 from stages.core.schema.bearing_datasets import BearingDatasets
 from stages.core.schema.capture import Capture
 from stages.core.schema.files import Files
+from stages.core.schema.gesture_log import GestureLog
 from stages.core.schema.serial import SerialLine
 from stages.core.schema.synthetic_bearing import SyntheticBearing
 from stages.core.schema.synthetic_gestures import SyntheticGestures
@@ -54,6 +55,10 @@ def open_source(config: Capture, seed: int, classes: tuple[str, ...], root: Path
             from stages.core.recordings.table import TableSessions
 
             return TableSessions(config, classes, root)
+        case GestureLog():
+            from stages.core.recordings.gesture_log import GestureLogSessions
+
+            return GestureLogSessions(config, classes, root)
     raise NotImplementedError(type(config).__name__)
 
 

@@ -275,9 +275,21 @@ def make_effects(config: SyntheticGestures, seed: int, index: int) -> list[Signa
     subject = draw_subject(config.subjects, seed, plan.subject)
     spread_deg = config.subjects.tap_spread_deg
     return [
-        _EFFECTS[event.kind](event, subject, spread_deg, rate_hz, _rng(seed, "session", index, "event", k))
+        render(event, subject, spread_deg, rate_hz, _rng(seed, "session", index, "event", k))
         for k, event in enumerate(plan.events)
     ]
+
+
+def render(event: Event, subject: Subject, spread_deg: float, rate_hz: float, rng: np.random.Generator) -> Signal:
+    """Compute the force of one event from its onset until it has settled, shape (samples, 3)."""
+    match event.kind:
+        case "tap":
+            return tap(event, subject, spread_deg, rate_hz, rng)
+        case "bump":
+            return bump(event, subject, spread_deg, rate_hz, rng)
+        case "shake":
+            return shake(event, subject, rate_hz, rng)
+    return swing(event, subject, rate_hz, rng)
 
 
 def tap(event: Event, subject: Subject, spread_deg: float, rate_hz: float, rng: np.random.Generator) -> Signal:
@@ -288,9 +300,8 @@ def tap(event: Event, subject: Subject, spread_deg: float, rate_hz: float, rng: 
     return np.outer(event.peak_g / np.abs(decay).max() * decay, blow)
 
 
-def shake(event: Event, subject: Subject, spread_deg: float, rate_hz: float, rng: np.random.Generator) -> Signal:
-    """Return a movement to and fro across the forearm, shape (samples, 3)."""
-    del spread_deg
+def shake(event: Event, subject: Subject, rate_hz: float, rng: np.random.Generator) -> Signal:
+    """Return a movement to and fro, mostly along the device, shape (samples, 3)."""
     stroke = _stroke(subject.shake_hz * rng.uniform(0.85, 1.15), event.duration_s, rate_hz, rng)
     along = np.array([1.0, rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5)])
     return _to_peak(np.outer(stroke, along), event.peak_g)
@@ -309,17 +320,13 @@ def bump(event: Event, subject: Subject, spread_deg: float, rate_hz: float, rng:
     return _to_peak(np.outer(force, [flat * np.cos(turn), flat * np.sin(turn), height]), event.peak_g)
 
 
-def swing(event: Event, subject: Subject, spread_deg: float, rate_hz: float, rng: np.random.Generator) -> Signal:
+def swing(event: Event, subject: Subject, rate_hz: float, rng: np.random.Generator) -> Signal:
     """Return a shake in any direction and gravity moving with it, shape (samples, 3)."""
-    del spread_deg
     stroke = _stroke(subject.swing_hz * rng.uniform(0.85, 1.15), event.duration_s, rate_hz, rng)
     angle = np.radians(_SWING_DEG) * stroke
     turned = np.stack([np.sin(angle), np.zeros(len(angle)), np.cos(angle) - 1], axis=1)
     along = rng.standard_normal(3)
     return _to_peak(np.outer(stroke, along / np.linalg.norm(along)) + turned, event.peak_g)
-
-
-_EFFECTS = {"tap": tap, "shake": shake, "bump": bump, "swing": swing}
 
 
 def label_spans(

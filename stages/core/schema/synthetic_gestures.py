@@ -29,7 +29,7 @@ class Subjects(Section):
     tap_hz, tap_damping : (float, float)
         Natural frequency and damping ratio of the device on the skin, which a tap sets ringing.
     tap_spread_deg : float
-        How far a tap's direction may lie from the normal of the device's face.
+        How far a tap's direction may lie from the normal of the device's face; a bump's lies farther.
     shake_hz, swing_hz : (float, float)
         Tempo of shaking the wrist, and of gesticulating.
     cadence_hz : (float, float)
