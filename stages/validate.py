@@ -80,9 +80,9 @@ def main(paths: argparse.Namespace) -> str:
         write_json(out / "metrics.json", json_ready(figures | ({"unseen": unseen.metrics} if unseen else {})))
         write_json(out / "intervals.json", json_ready(evaluation.intervals_json()))
         write_scores(out / "scores.parquet", windows, scored, settings.labels.classes[1:])
-        shown = {"float": scored[REFERENCE].logits, "shipped": scored[gate["selected"]].logits}
-        of_any = {name: any_class(logits, settings.labels.kind) for name, logits in shown.items()}
-        roc_table(of_any, (test.labels > 0).astype(np.int8)).to_csv(out / "roc.csv", index=False)
+        shown = {"float": scored[REFERENCE], "shipped": scored[gate["selected"]]}
+        of_any = {name: any_class(each.logits, settings.labels.kind) for name, each in shown.items()}
+        roc_table(of_any, np.minimum(test.labels, 1)).to_csv(out / "roc.csv", index=False)
         sets = [ScoreSet(name, each.logits, contest.thresholds[name]) for name, each in scored.items()]
         save_histograms(out / "scores.png", sets, test.labels, settings.labels.classes)
         page = render(
