@@ -65,7 +65,7 @@ def identity(paths: argparse.Namespace, settings: Recipe) -> str:
 
 def read_parts(paths: argparse.Namespace, settings: Recipe) -> Parts:
     """Memory-map the windows."""
-    return Parts(*load_examples(paths.split, paths.features, settings.labels.outputs, "train", "val", "test"))
+    return Parts(*load_examples(paths.split, paths.features, settings.labels, "train", "val", "test"))
 
 
 def make_float(paths: argparse.Namespace, settings: AblateSettings, work: Path, seed: int) -> None:

@@ -32,7 +32,7 @@ def main(paths: argparse.Namespace) -> str:
     rung = paths.rung or chosen_rung(paths.quantize)
     reference = read_graph(read_model(paths.reference or float_of(paths.quantize, rung)))
     graph = read_graph(read_model(paths.quantize / f"{rung}.onnx"))
-    (val,) = load_examples(paths.split, paths.features, labels.outputs, "val")
+    (val,) = load_examples(paths.split, paths.features, labels, "val")
     windows = sample(val, paths.windows)
     diagnosis = diagnose(reference, graph, windows)
     with output_directory(paths.out) as out:

@@ -48,7 +48,7 @@ class QuantizeSettings(Settings):
 def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     settings = load(paths.config, QuantizeSettings)
-    train, val = load_examples(paths.split, paths.features, settings.labels.outputs, "train", "val")
+    train, val = load_examples(paths.split, paths.features, settings.labels, "train", "val")
     with output_directory(paths.out) as out, track("quantize", settings.quantize.model_dump()) as record:
         with ladder(settings, train, val, paths, record) as rungs:
             names: dict[Rung, None] = dict.fromkeys(("float", *settings.quantize.ladder))
@@ -100,7 +100,7 @@ def ladder(
     float_metrics = read_json(paths.train / "metrics.json")[REFERENCE]
     limits = [float_metrics[output]["threshold"] for output in settings.labels.classes[1:]]
     scores = float_scores(model, train.planes, INPUT_SCALE)
-    rows = choose_rows(settings.quantize.calibration, train.labels, scores, limits)
+    rows = choose_rows(settings.quantize.calibration, train.labels, train.targets, scores, limits)
     trained = [rung for rung in settings.quantize.ladder if rung in ("qat", "pruned")]
     with progress_bar("quantize: QAT epochs", settings.quantize.qat.epochs * len(trained)) as advance:
 

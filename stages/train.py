@@ -41,7 +41,7 @@ class TrainSettings(Settings):
 def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     config = load(paths.config, TrainSettings)
-    train, val = load_examples(paths.split, paths.features, config.labels.outputs, "train", "val")
+    train, val = load_examples(paths.split, paths.features, config.labels, "train", "val")
     _, length, channels = train.codes.shape
     # Before the first epoch: training what the device could not run would be for nothing.
     check_module(initialised(config.model, channels, train.outputs, config.seed), channels, length)

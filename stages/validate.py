@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from pydantic import Field
 
 from stages.core.artifacts import json_ready, output_directory, read_json, write_json
 from stages.core.bootstrap import Resampling
 from stages.core.bundle import pack_golden
+from stages.core.classes import any_class
 from stages.core.contest import read_contest
 from stages.core.device.harness import Samples
 from stages.core.device.ladder import Bench, Rung, make_rung
@@ -55,9 +57,9 @@ def main(paths: argparse.Namespace) -> str:
     windows = index[index["part"] == "test"].reset_index(drop=True)
     leaky = read_json(paths.split / "split.json")["leaky"]
     gate = read_json(paths.quantize / "gate.json")
-    contest = read_contest(paths.train, paths.quantize, settings.labels.classes)
+    contest = read_contest(paths.train, paths.quantize, settings.labels)
     parts = ["test", UNSEEN] if (index["part"] == UNSEEN).any() else ["test"]
-    test, *apart = load_examples(paths.split, paths.features, settings.labels.outputs, *parts)
+    test, *apart = load_examples(paths.split, paths.features, settings.labels, *parts)
     scored, evaluation = contest.judge(test, Resampling(**dict(settings.gate.bootstrap), seed=settings.seed))
     unseen = contest.judge(apart[0])[1] if apart else None
     samples = read_counts(windows, session_files(paths.capture), settings.window.length)
@@ -78,8 +80,9 @@ def main(paths: argparse.Namespace) -> str:
         write_json(out / "metrics.json", json_ready(figures | ({"unseen": unseen.metrics} if unseen else {})))
         write_json(out / "intervals.json", json_ready(evaluation.intervals_json()))
         write_scores(out / "scores.parquet", windows, scored, settings.labels.classes[1:])
-        of_any = {"float": scored[REFERENCE].logits[:, 0], "shipped": scored[gate["selected"]].logits[:, 0]}
-        roc_table(of_any, test.targets[:, 0]).to_csv(out / "roc.csv", index=False)
+        shown = {"float": scored[REFERENCE], "shipped": scored[gate["selected"]]}
+        of_any = {name: any_class(each.logits, settings.labels.kind) for name, each in shown.items()}
+        roc_table(of_any, np.minimum(test.labels, 1)).to_csv(out / "roc.csv", index=False)
         sets = [ScoreSet(name, each.logits, contest.thresholds[name]) for name, each in scored.items()]
         save_histograms(out / "scores.png", sets, test.labels, settings.labels.classes)
         page = render(
@@ -87,6 +90,7 @@ def main(paths: argparse.Namespace) -> str:
             gate=gate,
             classes=settings.labels.classes,
             outputs=settings.labels.classes[1:],
+            ordered=settings.labels.kind == "ordered",
             leaky=leaky,
             unseen=unseen,
             windows=len(test.labels),

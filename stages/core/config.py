@@ -65,6 +65,7 @@ class Config(Section):
         if unknown:
             raise ValueError(f"train.threshold.per_class names {unknown[0]!r}, which is no class above the first")
         self._wide_counts_stay_as_they_are()
+        self._device_decides_as_the_classes_relate()
         if "native" not in self.board:
             raise ValueError("board must include native: it is the first link of the parity chain")
         return self
@@ -78,6 +79,12 @@ class Config(Section):
             raise ValueError(f"{wide} features.extractor raw, features.dc none and features.normalise null")
         if self.train.augment is not None:
             raise ValueError(f"{wide} train.augment null")
+
+    def _device_decides_as_the_classes_relate(self) -> None:
+        """Refuse to pick by an order that the outputs do not have, or without one that they have."""
+        kind, needed = self.labels.kind, {"ordered": "severest", "exclusive": "highest"}[self.labels.kind]
+        if self.labels.outputs > 1 and self.decision.pick != needed:
+            raise ValueError(f"labels.kind {kind} needs decision.pick {needed}, not {self.decision.pick}")
 
 
 def compose(params_file: Path, conf_dir: Path) -> dict[str, Any]:

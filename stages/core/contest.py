@@ -13,6 +13,7 @@ from stages.core.evaluation import REFERENCE, Evaluation, evaluate
 from stages.core.graph.onnx_view import read_model
 from stages.core.nets.baselines import Logistic, baseline_scores
 from stages.core.nets.examples import Examples
+from stages.core.schema.labels import Kind, Labels
 from stages.core.schema.threshold import Reject
 from stages.core.scoring import Scored, score
 from stages.core.thresholds import Rejection
@@ -31,7 +32,9 @@ class Contest:
     thresholds : mapping of str to sequence of float
         Of every model, one per output, as val gave them.
     classes : tuple of str
-        In order of severity; the outputs are named after those above the first.
+        The outputs are named after those above the first.
+    kind : {"ordered", "exclusive"}
+        How they relate.
     reject : Reject or None
         When a decision is withheld.
     limits : mapping of str to float
@@ -42,6 +45,7 @@ class Contest:
     logistic: Sequence[Logistic]
     thresholds: Mapping[str, Sequence[float]]
     classes: tuple[str, ...]
+    kind: Kind
     reject: Reject | None
     limits: Mapping[str, float]
 
@@ -70,7 +74,7 @@ class Contest:
     def tell(self, scored: Mapping[str, Scored], examples: Examples) -> dict[str, Classification]:
         """Say how well each precision's decisions tell the classes."""
         return {
-            name: classify(decide(each.logits, self.thresholds[name]), examples.labels, self.classes)
+            name: classify(decide(each.logits, self.thresholds[name], self.kind), examples.labels, self.classes)
             for name, each in scored.items()
         }
 
@@ -78,13 +82,11 @@ class Contest:
         """Say what withholding the unsure decisions leaves; nothing where none is withheld."""
         if self.reject is None:
             return {}
-        return {
-            name: rejection(each.logits, self.thresholds[name], examples.labels, self.reject, self.limits[name])
-            for name, each in scored.items()
-        }
+        decided = {name: (each.logits, self.thresholds[name], examples.labels) for name, each in scored.items()}
+        return {name: rejection(*each, self.reject, self.kind, self.limits[name]) for name, each in decided.items()}
 
 
-def read_contest(train: Path, quantize: Path, classes: tuple[str, ...]) -> Contest:
+def read_contest(train: Path, quantize: Path, labels: Labels) -> Contest:
     """Collect precisions and baselines from the output folders of the stages that made them."""
     trained = read_json(train / "metrics.json")
     tuned = read_json(quantize / "thresholds.json")
@@ -95,7 +97,8 @@ def read_contest(train: Path, quantize: Path, classes: tuple[str, ...]) -> Conte
         {name: read_model(quantize / f"{name}.onnx") for name in tuned},
         [Logistic.from_json(each) for each in read_json(train / "baselines.json")["logistic"]],
         thresholds,
-        classes,
+        labels.classes,
+        labels.kind,
         None if withheld["reject"] is None else Reject.model_validate(withheld["reject"]),
         {name: each["limit"] for name, each in withheld["rungs"].items()},
     )

@@ -17,12 +17,21 @@ from stages.core.plan import Plan, picture, plan, prove
 from stages.core.runtime.fault import Limits
 from stages.core.runtime.rules import decision_rules
 from stages.core.runtime.stream import Stream
-from stages.core.schema.decision import Decision
+from stages.core.schema.decision import Decision, Pick
 from stages.core.schema.runtime import Runtime
 
 #: Changes when a device or a host that understood the old contracts would misread the new ones.
 INTERFACE_VERSION = 5
 _EXACT_IN_FLOAT32 = 2**24
+#: What an output says, and how a window's class comes from all of them, by `Decision.pick`.
+_OUTPUTS: dict[Pick, str] = {
+    "severest": "per class above the first: the logit of the window being of it or of a later one",
+    "highest": "per class above the first: the logit of the window being of it",
+}
+_CLASS: dict[Pick, str] = {
+    "severest": "the last class k + 1 with score_code[k] >= threshold_codes[k], or the first class",
+    "highest": "class k + 1 of the highest score_code[k], if that is >= threshold_codes[k], or the first class",
+}
 _SCORE_CODES = {
     "int8": "the output code; the logit is float32(code - zero_point) * multiplier",
     "int16": "the output code; the logit is float32(code) * multiplier",
@@ -98,7 +107,7 @@ def convert(
     preprocess : mapping
         The preprocess contract.
     classes : sequence of str
-        In order of severity.
+        Names, the normal one first.
     facts : mapping
         Further entries of the contract.
     around : Around
@@ -122,14 +131,14 @@ def convert(
     stream = Stream.configured(around.runtime, around.limits, preprocess["hop"])
     version = hashlib.sha256(model).hexdigest()
     contract = {
-        **model_contract(graph, arena, classes),
+        **model_contract(graph, arena, classes, around.decision.pick),
         **facts,
         "preprocess_id": preprocess["preprocess_id"],
         "interface_version": INTERFACE_VERSION,
         "model_version": version,
         "precision": precision,
         "decision": {
-            "class": "the last class k + 1 with score_code[k] >= threshold_codes[k], or the first class",
+            "class": _CLASS[decision.pick],
             "threshold_codes": codes,
             "threshold_logits": logits,
             "alarm": "a state other than 0 by the rules, as firmware/runtime/decision.h states them",
@@ -142,14 +151,12 @@ def convert(
     return Conversion(graph, arena.arena_bytes, arena.lower_bound, picture(buffers, arena), contract, weights, files)
 
 
-def model_contract(graph: Graph, arena: Plan, classes: Sequence[str]) -> dict[str, Any]:
+def model_contract(graph: Graph, arena: Plan, classes: Sequence[str], pick: Pick) -> dict[str, Any]:
     """State what goes in, what comes out, and what is computed between."""
     bounds = accumulator_bounds(graph)
     return {
         "input": _tensor(graph.input, "preprocessed samples, interleaved by channel"),
-        "output": _tensor(
-            graph.output, "per class above the first: the logit of the window being of it or of a later one"
-        ),
+        "output": _tensor(graph.output, _OUTPUTS[pick]),
         "score_code": score_code(graph),
         "labels": list(classes),
         "arena_bytes": arena.arena_bytes,

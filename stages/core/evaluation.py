@@ -15,7 +15,7 @@ from stages.core.tail import Value, compare, compare_weighted, describe, describ
 
 REFERENCE = "float"
 
-#: Metrics by model, then by output, which is named after the class that it tells from those below.
+#: Metrics by model, then by output, which is named after its class.
 ByModel = dict[str, dict[str, dict[str, float]]]
 #: Intervals of the same.
 IntervalsByModel = dict[str, dict[str, dict[str, Interval]]]
@@ -104,7 +104,7 @@ def evaluate(
 
 @dataclass(frozen=True)
 class _Question:
-    """One output, which asks whether a window is of its class or a worse one, and what each model answers."""
+    """One output, the question that `stages.core.classes.answers` gives it, and what each model answers."""
 
     scores: Mapping[str, NDArray[np.float64]]
     thresholds: Mapping[str, float]

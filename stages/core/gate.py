@@ -20,7 +20,7 @@ class Row:
     Attributes
     ----------
     output : str
-        The class that the judged output tells from those below.
+        The class that the judged output is named after.
     metric : str
     value : float
     minimum, maximum : float or None

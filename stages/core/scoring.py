@@ -41,7 +41,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Threshold:
-    """A window is of the output's class or a more severe one iff its score is at least this.
+    """An output says yes to a window iff its score is at least this.
 
     Attributes
     ----------

@@ -77,5 +77,5 @@ def select(
     costs, spans = evaluation.costs, evaluation.cost_intervals
     verdicts = {name: judge(costs[name], gate, spans.get(name)) for name in rungs}
     reject = objectives.reject
-    sure = {} if reject is None else {n: rejection(logits[n], at[n], val.labels, reject) for n in scored}
+    sure = {} if reject is None else {n: rejection(logits[n], at[n], val.labels, reject, labels.kind) for n in scored}
     return Selection(thresholds, sure, evaluation, verdicts)

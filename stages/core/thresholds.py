@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stages.core.schema.threshold import Objective, Threshold
 
-#: From the scores of windows below a class, and of windows of it or a worse one, to the threshold between them.
+#: From the scores of windows to which an output should say no, and of those it should say yes to, to the threshold.
 Choose = Callable[[NDArray, NDArray], float]
 
 _HOUR_S = 3600.0

@@ -8,8 +8,8 @@ from stages.core.errors import ConfigError
 from tests.pipeline.imports import ROOT
 
 
-def composed(folder, **overrides):
-    (folder / "params.yaml").write_text(yaml.safe_dump({"task": "smoke", "overrides": overrides}))
+def composed(folder, task="smoke", **overrides):
+    (folder / "params.yaml").write_text(yaml.safe_dump({"task": task, "overrides": overrides}))
     return validate(compose(folder / "params.yaml", ROOT / "conf"), "config.yaml")
 
 
@@ -35,3 +35,20 @@ def test_smoke_keeps_the_counts_of_its_sensors(tmp_path):
 def test_wide_counts_are_refused_where_only_int16_ones_are_known(tmp_path, overrides, needs):
     with pytest.raises(ConfigError, match=f"beyond int16: they need .*{needs}"):
         composed(tmp_path, **overrides)
+
+
+@pytest.mark.parametrize(
+    ("task", "overrides", "needs"),
+    [
+        ("shock", {"labels.kind": "exclusive"}, "labels.kind exclusive needs decision.pick highest, not severest"),
+        ("shock", {"decision.pick": "highest"}, "labels.kind ordered needs decision.pick severest, not highest"),
+        ("gestures", {"decision.pick": "severest"}, "labels.kind exclusive needs decision.pick highest, not severest"),
+    ],
+)
+def test_device_has_to_decide_as_the_classes_relate(tmp_path, task, overrides, needs):
+    with pytest.raises(ConfigError, match=needs):
+        composed(tmp_path, task, **overrides)
+
+
+def test_one_output_has_nothing_to_relate(tmp_path):
+    assert composed(tmp_path, "vibration", **{"labels.kind": "exclusive"}).labels.outputs == 1

@@ -26,11 +26,11 @@ ACTIVATION_BYTES = {"int8": 1, "int32 head": 1, "int16": 2, "float": 4}
 DECISION = Decision.model_validate(yaml.safe_load((ROOT / "conf/decision/default.yaml").read_text(encoding="utf-8")))
 
 
-def converted(precision: str) -> Conversion:
+def converted(precision: str, decision: Decision = DECISION) -> Conversion:
     preprocess = preprocess_contract(np.random.Generator(np.random.PCG64(1)), 128, 2)
     thresholds = [{"code": 10, "logit": 0.5}, {"code": 20, "logit": 0.75}]
     return convert(
-        exported(precision), precision, thresholds, preprocess, ("a", "b", "c"), {"task": "test"}, decision=DECISION
+        exported(precision), precision, thresholds, preprocess, ("a", "b", "c"), {"task": "test"}, decision=decision
     )
 
 
@@ -75,3 +75,13 @@ def test_each_precision_has_its_c_and_its_price_in_bytes():
     assert 1.9 < arena["int16"] / arena["int8"] < 2.1
     assert 3.8 < arena["float"] / arena["int8"] < 4.2
     assert len(made["int16"].weights) == len(made["int8"].weights) < len(made["float"].weights) / 2
+
+
+def test_the_contract_says_how_a_window_gets_its_class():
+    ordered = converted("int8").contract
+    exclusive = converted("int8", DECISION.model_copy(update={"pick": "highest"})).contract
+    assert "of it or of a later one" in ordered["output"]["meaning"]
+    assert ordered["decision"]["class"].startswith("the last class k + 1 with")
+    assert exclusive["output"]["meaning"].endswith("the logit of the window being of it")
+    assert exclusive["decision"]["class"].startswith("class k + 1 of the highest score_code[k], if that is >=")
+    assert exclusive["decision"]["rules"]["pick"] == "highest"

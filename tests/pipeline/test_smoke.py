@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from stages.core.nets.examples import load_examples
+from stages.core.schema.labels import Labels
 from stages.core.scoring import score
 from tests.pipeline.workspace import Workspace
+
+LABELS = Labels(kind="ordered", classes=("no_fire", "fire"), min_overlap=0.5)
 
 RECORDED = Path(os.environ.get("BEARING_DATASETS_ROOT", "")) / "smoke" / "test.csv"
 pytestmark = pytest.mark.skipif(
@@ -42,7 +45,7 @@ def test_int8_misses_one_fire_at_most_and_raises_four_false_alarms_at_most(tmp_p
     models = workspace.path / "models"
     selected = json.loads((models / "quantize/gate.json").read_text())["selected"]
     assert selected in ("ptq", "qat")
-    (test,) = load_examples(workspace.path / "data/split", workspace.path / "data/features", 1, "test")
+    (test,) = load_examples(workspace.path / "data/split", workspace.path / "data/features", LABELS, "test")
     scored = {name: score((models / f"quantize/{name}.onnx").read_bytes(), test) for name in (selected, "float")}
     (threshold,) = json.loads((models / "quantize/thresholds.json").read_text())[selected]
     called = scored[selected].codes[:, 0] >= threshold["code"]

@@ -224,13 +224,17 @@ def test_device_and_model_agree_on_every_window(runtime, rules, data):
         assert [getattr(device, name) for name in COUNTERS] == [getattr(expected, name) for name in COUNTERS]
 
 
+#: How classes relate that are picked so, as the whole configuration has to say.
+KINDS = {"severest": "ordered", "highest": "exclusive"}
+
+
 @EXAMPLES
-@given(codes=st.lists(INT32, max_size=30), thresholds=st.tuples(INT32, INT32))
-def test_plain_rules_are_the_classes_that_the_host_decides(runtime, codes, thresholds):
+@given(codes=st.lists(INT32, max_size=30), thresholds=st.tuples(INT32, INT32), pick=st.sampled_from(PICKS))
+def test_plain_rules_are_the_classes_that_the_host_decides(runtime, codes, thresholds, pick):
     """So that a metric on the host speaks of what the device decides."""
-    device = Device(runtime, Rules(at(*thresholds)))
+    device = Device(runtime, Rules(at(*thresholds), pick=pick))
     windows = np.array([(a, b) for a, b in zip(codes, codes[::-1], strict=True)], np.int64).reshape(-1, 2)
-    assert [device.update(each) for each in windows] == decide(windows, thresholds).tolist()
+    assert [device.update(each) for each in windows] == decide(windows, thresholds, KINDS[pick]).tolist()
 
 
 TWO = Rules(at(10, 20), pick="highest")

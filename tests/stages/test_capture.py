@@ -49,7 +49,7 @@ def paths(tmp_path):
         values = {
             "seed": 1,
             "window": {"length": 256, "hop": 128},
-            "labels": {"classes": list(CLASSES), "min_overlap": 0.5},
+            "labels": {"kind": "ordered", "classes": list(CLASSES), "min_overlap": 0.5},
             "compute": {"backend": backend, "workers": workers},
             "capture": shipped(name, **changes),
         }

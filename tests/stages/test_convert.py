@@ -35,7 +35,7 @@ WINDOWS = np.random.Generator(np.random.PCG64(2)).integers(-80, 80, (20, 128, 2)
 @pytest.fixture
 def paths(tmp_path):
     """What the stage reads; the int16 rung is in the gate's table, but its network could not be made."""
-    labels = {"classes": ["normal", "worn", "broken"], "min_overlap": 0.5}
+    labels = {"kind": "ordered", "classes": ["normal", "worn", "broken"], "min_overlap": 0.5}
     decision = yaml.safe_load((ROOT / "conf/decision/default.yaml").read_text()) | {"accumulate": 3}
     runtime = yaml.safe_load((ROOT / "conf/runtime/default.yaml").read_text())
     config = {"seed": 1, "task": "test", "labels": labels, "decision": decision, "runtime": runtime}

@@ -33,7 +33,8 @@ def workspace(tmp_path_factory):
     for name, module in models.items():
         (folder / "quantize" / f"{name}.onnx").write_bytes(export_onnx(module, CHANNELS, LENGTH, SCALE))
     (folder / "quantize/gate.json").write_text(json.dumps({"selected": None, "rungs": {"ptq": []}}))
-    (folder / "config.yaml").write_text(yaml.safe_dump({"labels": {"classes": ["ok", "bad"], "min_overlap": 0.5}}))
+    labels = {"kind": "ordered", "classes": ["ok", "bad"], "min_overlap": 0.5}
+    (folder / "config.yaml").write_text(yaml.safe_dump({"labels": labels}))
     part = np.repeat(["train", "val"], [10, N - 10])
     index = pd.DataFrame({"session_id": "s", "group_id": "g", "condition": "c", "state": "x", "part": part})
     write_windows(folder / "split/windows.parquet", index.assign(start=0, label=np.arange(N) % 2))

@@ -64,7 +64,7 @@ class RunningDevice:
 def write_config(folder, config, source=None):
     path = folder / "config.yaml"
     values = config.model_dump(mode="json") if source is None else shipped(source)
-    content = {"capture": values, "labels": {"classes": list(CLASSES), "min_overlap": 0.5}}
+    content = {"capture": values, "labels": {"kind": "ordered", "classes": list(CLASSES), "min_overlap": 0.5}}
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path
 

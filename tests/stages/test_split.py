@@ -58,7 +58,8 @@ class Project:
         overrides = {"split": kind} | {f"split.{key}": value for key, value in changes.items()}
         (self.folder / "params.yaml").write_text(yaml.safe_dump({"task": "vibration", "overrides": overrides}))
         composed = compose(self.folder / "params.yaml", ROOT / "conf")
-        composed |= {"window": {"length": 256, "hop": 128}, "labels": {"classes": CLASSES, "min_overlap": 0.5}}
+        composed["labels"] |= {"classes": CLASSES, "min_overlap": 0.5}
+        composed["window"] = {"length": 256, "hop": 128}
         (self.folder / "config.yaml").write_text(yaml.safe_dump(composed))
         out = self.folder / "split"
         line = split.main(

@@ -12,8 +12,8 @@ import numpy as np
 from stages.core.device.harness import instructions
 from stages.core.device.replay import STAGES, Course, Replayed
 from stages.core.runtime.app import Decided
-from stages.core.runtime.decision import UNCERTAIN, UNKNOWN, Rules
-from stages.core.runtime.matching import Matches, Raised, View
+from stages.core.runtime.decision import UNCERTAIN, UNKNOWN
+from stages.core.runtime.matching import Matches, Raised
 from stages.core.schema.build import NativeBoard, QemuBoard
 
 
@@ -36,12 +36,6 @@ class Run:
     def most_ticks(self) -> int:
         """What the busiest window took."""
         return max((sum(look.ticks) for look in self.replayed.looks), default=0)
-
-
-def view_of(rules: Rules, window: int, hop: int, sample_rate_hz: float) -> View:
-    """Return what a decision by these rules looks at."""
-    memory = (rules.average - 1) + (rules.of - 1) + (rules.accumulate - 1)
-    return View(window=window, hop=hop, memory=memory, sample_rate_hz=sample_rate_hz)
 
 
 def raised(run: Run, classes: Sequence[str]) -> list[Raised]:

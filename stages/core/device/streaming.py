@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.core.device.account import Run, raised, summary, view_of, wrongly_confident
+from stages.core.device.account import Run, raised, summary, wrongly_confident
 from stages.core.device.build import tick_hz
 from stages.core.device.chain import Device
 from stages.core.device.following import follow
@@ -18,7 +18,7 @@ from stages.core.device.replay import Course, Stretch, replay
 from stages.core.product import Product
 from stages.core.recordings.session import SessionFile, SessionMeta, count_limits
 from stages.core.report.timeline_figure import Timeline
-from stages.core.runtime.matching import match_events
+from stages.core.runtime.matching import View, match_events, memory
 
 #: The stream as it was recorded.
 ALONE = "none"
@@ -102,7 +102,7 @@ class Streaming:
     def figures(self, run: Run) -> dict[str, Any]:
         """Return what a run came to."""
         shape, classes = self.product.preprocess, self.product.classes
-        view = view_of(self.product.rules, shape.window, shape.hop, shape.sample_rate_hz)
+        view = View(shape.window, shape.hop, memory(self.product.rules), shape.sample_rate_hz)
         matches = match_events(raised(run, classes), self.recording.meta.spans, view, classes[0])
         changed, wrong = wrongly_confident(run, self.alone, shape.window)
         of_faults = {"changed_windows": changed, "changed_and_decided_otherwise": wrong}

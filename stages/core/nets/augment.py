@@ -108,7 +108,7 @@ def varied(
         counts = Path(folder) / "counts.npy"
         context = read_context(windows, session_files(capture), contract.window, settings, labels, counts)
         fields = (train.codes, train.labels, train.outputs, contract, context, settings, seed)
-        yield AugmentedExamples(*fields, origins=train.origins)
+        yield AugmentedExamples(*fields, origins=train.origins, kind=train.kind)
 
 
 def vary(context: Context, row: int, length: int, settings: Augment, rng: np.random.Generator) -> NDArray[np.int16]:

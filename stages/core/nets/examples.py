@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.artifacts import read_json
+from stages.core.classes import answers
 from stages.core.errors import ArtifactError
 from stages.core.events import Origins
 from stages.core.recordings.windows import part_rows, read_windows
+from stages.core.schema.labels import Kind, Labels
 
 
 @dataclass(frozen=True)
@@ -24,17 +26,20 @@ class Examples:
     codes : ndarray of int8, shape (windows, length, channels)
         May be memory-mapped; only batches are copied.
     labels : ndarray of int8, shape (windows,)
-        Class, in order of severity; 0 is normal.
+        Class; 0 is normal.
     outputs : int
         Classes above the first.
     origins : Origins or None
         Sessions, groups and times of the windows; None where they come from nowhere.
+    kind : {"ordered", "exclusive"}
+        How the classes relate.
     """
 
     codes: NDArray[np.int8]
     labels: NDArray[np.int8]
     outputs: int
     origins: Origins | None = field(default=None, kw_only=True)
+    kind: Kind = field(default="ordered", kw_only=True)
 
     def inputs(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.int8]:
         """Return the codes of some rows as training reads them in an epoch, shape (rows, channels, length)."""
@@ -43,12 +48,8 @@ class Examples:
 
     @property
     def targets(self) -> NDArray[np.int8]:
-        """Whether each window is of class 1, 2, .. or a more severe one, shape (windows, outputs).
-
-        Ordered classes as a row of binary questions: E. Frank and M. Hall, "A simple approach to ordinal
-        classification", ECML 2001.
-        """
-        return (self.labels[:, np.newaxis] > np.arange(self.outputs)).astype(np.int8)
+        """What each output should say of each window, as `stages.core.classes.answers` has it."""
+        return answers(self.labels, self.outputs, self.kind)
 
     @property
     def units(self) -> NDArray[Any]:
@@ -68,15 +69,14 @@ class Examples:
         return self.codes.transpose(0, 2, 1)
 
 
-def load_examples(split: Path, features: Path, outputs: int, *parts: str) -> list[Examples]:
+def load_examples(split: Path, features: Path, labels: Labels, *parts: str) -> list[Examples]:
     """Memory-map the codes and cut out parts of the split.
 
     Parameters
     ----------
     split, features : Path
         Output folders of those stages.
-    outputs : int
-        Classes above the first.
+    labels : Labels
     *parts : str
         Of the split.
 
@@ -87,13 +87,13 @@ def load_examples(split: Path, features: Path, outputs: int, *parts: str) -> lis
     """
     windows = read_windows(split / "windows.parquet")
     codes = _read_codes(features / "codes.npy", len(windows))
-    labels = windows["label"].to_numpy(dtype=np.int8)
+    told = windows["label"].to_numpy(dtype=np.int8)
     contract = read_json(features / "contract.json")
     examples = []
     for rows in (part_rows(windows, part) for part in parts):
         session, group, start = (windows[name].to_numpy()[rows] for name in ("session_id", "group_id", "start"))
         origins = Origins(session, group, start, contract["hop"], contract["sample_rate_hz"])
-        examples.append(Examples(codes[rows], labels[rows], outputs, origins=origins))
+        examples.append(Examples(codes[rows], told[rows], labels.outputs, origins=origins, kind=labels.kind))
     return examples
 
 

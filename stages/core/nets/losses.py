@@ -73,7 +73,7 @@ def focal_loss(weighted: nn.BCEWithLogitsLoss, gamma: float) -> LossFunction:
 def smooth(targets: Tensor, share: float) -> Tensor:
     """Spread a share of each target over both answers: ``(1 - share) * y + share / 2``.
 
-    The targets of a window stay ordered: its answer for a class is never above that for a less severe one.
+    The targets of ordered classes stay ordered: the answer for a class is never above that for a less severe one.
 
     References
     ----------

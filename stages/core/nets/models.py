@@ -1,4 +1,4 @@
-"""The float networks. Each ends in one logit per class above the first: of a window being of that class or worse."""
+"""The float networks. Each ends in one logit per class above the first, as `stages.core.schema.labels` says of what."""
 
 from __future__ import annotations
 

@@ -99,7 +99,8 @@ def judge_float(recipe: Recipe, model: nn.Module, parts: Parts) -> FloatRun:
     rows = {}
     for design in FACTORS["calibration"]:
         section = recipe.quantize.calibration.model_copy(update={"design": design})
-        rows[design] = choose_rows(section, parts.train.labels, scores, judged.thresholds).tolist()
+        train = parts.train
+        rows[design] = choose_rows(section, train.labels, train.targets, scores, judged.thresholds).tolist()
     return FloatRun(judged, rows)
 
 

@@ -20,6 +20,7 @@ _BAND = 0.25
 def choose_rows(
     calibration: Calibration,
     labels: NDArray[np.int8],
+    targets: NDArray[np.int8],
     scores: NDArray[np.floating],
     thresholds: Sequence[float],
 ) -> Rows:
@@ -41,6 +42,8 @@ def choose_rows(
     ----------
     calibration : schema.quantize.Calibration
     labels : ndarray of int8, shape (windows,)
+    targets : ndarray of int8, shape (windows, outputs)
+        What each output should say; where it is 1, a window is anomalous to that output.
     scores : ndarray of float, shape (windows, outputs)
         Of the float network: logits.
     thresholds : sequence of float
@@ -58,12 +61,16 @@ def choose_rows(
         case "representative":
             chosen = evenly_by_class(labels, wanted)
         case "near_threshold":
-            chosen = _near_threshold(wanted, labels, scores, thresholds)
+            chosen = _near_threshold(wanted, labels, targets, scores, thresholds)
     return np.sort(chosen)
 
 
 def _near_threshold(
-    wanted: int, labels: NDArray[np.int8], scores: NDArray[np.floating], thresholds: Sequence[float]
+    wanted: int,
+    labels: NDArray[np.int8],
+    targets: NDArray[np.int8],
+    scores: NDArray[np.floating],
+    thresholds: Sequence[float],
 ) -> Rows:
     sources: list[Iterable[int]] = []
     share = -(-wanted // (4 * len(thresholds)))
@@ -71,7 +78,7 @@ def _near_threshold(
         values = scores[:, output]
         band = np.argsort(np.abs(values - threshold), kind="stable")[: max(1, round(_BAND * len(values)))]
         near = evenly(band[np.argsort(values[band], kind="stable")], 2 * share)
-        anomalous = np.flatnonzero(labels > output)
+        anomalous = np.flatnonzero(targets[:, output])
         sources += [near[::2], near[1::2], _ends(anomalous[np.argsort(values[anomalous], kind="stable")])]
         sources.append(evenly(np.flatnonzero(labels == 0), share))
     in_turn = (int(row) for row in chain.from_iterable(zip_longest(*sources)) if row is not None)

@@ -172,7 +172,7 @@ def sample(examples: Examples, windows: int) -> Examples:
             remedy="Give a few hundred",
         )
     chosen = evenly_by_class(examples.labels, windows)
-    return Examples(examples.codes[chosen], examples.labels[chosen], examples.outputs)
+    return Examples(examples.codes[chosen], examples.labels[chosen], examples.outputs, kind=examples.kind)
 
 
 def pair_layers(reference: Graph, graph: Graph) -> list[tuple[Op, Op]]:

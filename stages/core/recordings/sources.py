@@ -8,8 +8,10 @@ from stages.core.recordings.source import Source
 from stages.core.schema.bearing_datasets import BearingDatasets
 from stages.core.schema.capture import Capture
 from stages.core.schema.files import Files
+from stages.core.schema.gesture_log import GestureLog
 from stages.core.schema.serial import SerialLine
 from stages.core.schema.synthetic_bearing import SyntheticBearing
+from stages.core.schema.synthetic_gestures import SyntheticGestures
 from stages.core.schema.synthetic_shock import SyntheticShock
 from stages.core.schema.table import Table
 
@@ -35,14 +37,8 @@ def open_source(config: Capture, seed: int, classes: tuple[str, ...], root: Path
     """
     # A source's packages are imported only where it is used.
     match config:
-        case SyntheticBearing():
-            from stages.core.recordings.synthetic_bearing import SyntheticSessions
-
-            return SyntheticSessions(config, seed, classes)
-        case SyntheticShock():
-            from stages.core.recordings.synthetic_shock import ShockVoyages
-
-            return ShockVoyages(config, seed, classes)
+        case SyntheticBearing() | SyntheticShock() | SyntheticGestures():
+            return _simulated(config, seed, classes)
         case BearingDatasets():
             from stages.core.recordings.bearing_datasets import DatasetSessions
 
@@ -59,4 +55,26 @@ def open_source(config: Capture, seed: int, classes: tuple[str, ...], root: Path
             from stages.core.recordings.table import TableSessions
 
             return TableSessions(config, classes, root)
+        case GestureLog():
+            from stages.core.recordings.gesture_log import GestureLogSessions
+
+            return GestureLogSessions(config, classes, root)
     raise NotImplementedError(type(config).__name__)
+
+
+def _simulated(
+    config: SyntheticBearing | SyntheticShock | SyntheticGestures, seed: int, classes: tuple[str, ...]
+) -> Source:
+    match config:
+        case SyntheticBearing():
+            from stages.core.recordings.synthetic_bearing import SyntheticSessions
+
+            return SyntheticSessions(config, seed, classes)
+        case SyntheticShock():
+            from stages.core.recordings.synthetic_shock import ShockVoyages
+
+            return ShockVoyages(config, seed, classes)
+        case SyntheticGestures():
+            from stages.core.recordings.synthetic_gestures import GestureSessions
+
+            return GestureSessions(config, seed, classes)

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+from stages.core.recordings.oscillation import log_uniform
 from stages.core.recordings.session import SessionMeta, Span
 from stages.core.recordings.source import Block, Recording
 from stages.core.schema.labels import UNCERTAIN
@@ -206,7 +207,7 @@ def plan_session(config: SyntheticBearing, seed: int, index: int) -> Plan:
 def draw_machine(machines: Machines, seed: int, index: int) -> Machine:
     """Draw the constants of machine `index`; they do not depend on how many machines there are."""
     rng = _rng(seed, "machine", index)
-    gain = _log_uniform(rng, machines.gain)
+    gain = log_uniform(rng, machines.gain)
     orders = np.arange(1, machines.harmonics + 1)
     # The first order is unbalance; the others (misalignment, looseness) are some fraction of it that falls off.
     shares = np.where(orders == 1, 1.0, rng.uniform(0.1, 0.8, len(orders)) / orders)
@@ -215,11 +216,11 @@ def draw_machine(machines: Machines, seed: int, index: int) -> Machine:
         gain=gain,
         resonance_hz=rng.uniform(*machines.resonance_hz),
         damping=rng.uniform(*machines.damping),
-        harmonics_g=_log_uniform(rng, machines.unbalance_g) * shares,
+        harmonics_g=log_uniform(rng, machines.unbalance_g) * shares,
         harmonic_phases=rng.random(len(orders)),
-        background_g=gain * _log_uniform(rng, machines.background_g),
+        background_g=gain * log_uniform(rng, machines.background_g),
         modulation=rng.uniform(*machines.background_modulation),
-        noise_floor_g=_log_uniform(rng, machines.noise_floor_g),
+        noise_floor_g=log_uniform(rng, machines.noise_floor_g),
         static_g=float(np.cos(np.radians(rng.uniform(*machines.tilt_deg)))) + rng.uniform(*machines.offset_g),
         load_zone=rng.uniform(*machines.load_zone),
     )
@@ -328,7 +329,7 @@ def _disturbance(
     if plan.disturbance == "impacts":
         count = 1 + int(rng.poisson(config.impacts_per_s * n_samples / rate_hz))
         positions = np.sort(rng.uniform(0, n_samples - 1, count))
-        severities = np.array([_log_uniform(rng, config.impact_severity) for _ in range(count)])
+        severities = np.array([log_uniform(rng, config.impact_severity) for _ in range(count)])
         return ring(positions, level * severities, machine, n_samples, rate_hz)
     if plan.disturbance == "tool_contact":
         width = min(round(rng.uniform(*config.contact_s) * rate_hz), n_samples)
@@ -336,7 +337,7 @@ def _disturbance(
         noise = _resonant_noise(machine, rate_hz, rng.standard_normal(n_samples))
         envelope = np.zeros(n_samples)
         envelope[start : start + width] = np.hanning(width)
-        return np.asarray(level * _log_uniform(rng, config.contact_severity) * envelope * noise)
+        return np.asarray(level * log_uniform(rng, config.contact_severity) * envelope * noise)
     return np.zeros(n_samples)
 
 
@@ -445,10 +446,6 @@ def label_spans(plan: Plan, speed_hz: Signal, classes: tuple[str, ...]) -> tuple
     turning = speed_hz >= _UNCERTAIN_SPEED_SHARE * plan.rpm / 60
     edges = [0, *(np.flatnonzero(turning[1:] != turning[:-1]) + 1).tolist(), len(turning)]
     return tuple(Span(start, stop, classes[-1] if turning[start] else UNCERTAIN) for start, stop in pairwise(edges))
-
-
-def _log_uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:
-    return float(np.exp(rng.uniform(np.log(limits[0]), np.log(limits[1]))))
 
 
 def _rng(seed: int, *use: str | int) -> np.random.Generator:

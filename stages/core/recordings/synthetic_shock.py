@@ -23,8 +23,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, lfilter, sosfilt, sosfilt_zi
 
+from stages.core.recordings.oscillation import OVERSAMPLING, free_decay, log_uniform, resonant_noise, sample
 from stages.core.recordings.session import SessionMeta, Span
 from stages.core.recordings.source import Block, Recording
 from stages.core.schema.labels import UNCERTAIN
@@ -37,9 +37,6 @@ Signal = NDArray[np.float64]
 _NORMAL, _HANDLING_SHOCK, _IMPACT = range(3)
 
 STANDARD_GRAVITY = 9.80665
-_OVERSAMPLING = 8
-#: Corner of the sensor's filter, as a share of half the sample rate.
-_BANDWIDTH = 0.9
 #: An event begins this long after its slot and has the rest of the slot to settle.
 _ONSET_S = (1.0, 2.0)
 _FOOTPRINT_S = SLOT_S - _ONSET_S[1]
@@ -199,9 +196,7 @@ def make_signal(config: SyntheticShock, seed: int, index: int) -> Signal:
         start = round(event.onset_s * _internal_rate(config))
         part = slice(start, start + len(effect.contact))
         force[part] = effect.contact[:, np.newaxis] * force[part] + effect.force_g
-    low_pass = butter(2, _BANDWIDTH / _OVERSAMPLING, output="sos")
-    at_rest = sosfilt_zi(low_pass)[:, :, np.newaxis] * force[0]
-    sampled = sosfilt(low_pass, force, axis=0, zi=at_rest)[0][::_OVERSAMPLING]
+    sampled = sample(force)
     noise = _rng(seed, "session", index, "noise").standard_normal(sampled.shape)
     return np.linalg.norm(container.sensitivity * sampled + container.noise_g * noise, axis=1, keepdims=True)
 
@@ -219,7 +214,7 @@ def plan_voyage(config: SyntheticShock, seed: int, index: int) -> Voyage:
     rng = _rng(seed, "session", index, "plan")
     groups = ((_HANDLING_SHOCK, config.handling), (_IMPACT, config.impacts), (_NORMAL, config.hard_negatives))
     drawn = [
-        (group.kinds[int(rng.integers(len(group.kinds)))], severity, _log_uniform(rng, group.peak_g))
+        (group.kinds[int(rng.integers(len(group.kinds)))], severity, log_uniform(rng, group.peak_g))
         for severity, group in groups
         for _ in range(int(rng.integers(group.per_voyage[0], group.per_voyage[1] + 1)))
     ]
@@ -231,7 +226,7 @@ def plan_voyage(config: SyntheticShock, seed: int, index: int) -> Voyage:
         kind, severity, peak_g = drawn[choice]
         standing[slot] &= not (kind == _BURST or (kind in JOLTS and JOLTS[kind].of_wheels))
         heights = {"slip": config.handling.slip_m, "drop": config.impacts.drop_m}
-        drop_m = _log_uniform(rng, heights[kind]) if kind in heights else 0.0
+        drop_m = log_uniform(rng, heights[kind]) if kind in heights else 0.0
         events.append(Event(kind, severity, float(slot * SLOT_S + rng.uniform(*_ONSET_S)), peak_g, drop_m))
     modes = sorted(config.modes)
     return Voyage(container, modes[(container + turn) % len(modes)], tuple(map(bool, standing)), tuple(events))
@@ -245,10 +240,10 @@ def draw_container(containers: Containers, seed: int, index: int) -> Container:
         suspension_damping=rng.uniform(*containers.suspension_damping),
         floor_hz=rng.uniform(*containers.floor_hz),
         floor_damping=rng.uniform(*containers.floor_damping),
-        gain=_log_uniform(rng, containers.gain),
+        gain=log_uniform(rng, containers.gain),
         restitution=rng.uniform(*containers.restitution),
         sensitivity=rng.uniform(*containers.sensitivity),
-        noise_g=_log_uniform(rng, containers.noise_g),
+        noise_g=log_uniform(rng, containers.noise_g),
     )
 
 
@@ -321,7 +316,7 @@ def _fall(event: Event, container: Container, n_samples: int, rate_hz: float, rn
     effect[: len(force), 2] = force
     effect[: len(force), 0] = rng.uniform(0.02, 0.15)  # a load that tumbles feels its own rotation
     share = rng.uniform(0.05, 0.2)
-    swing = _swing(container.floor_hz, container.floor_damping, n_samples - len(force), rate_hz)
+    swing = free_decay(container.floor_hz, container.floor_damping, n_samples - len(force), rate_hz)
     effect[len(force) :, 2] += share * event.peak_g * swing
     return Effect(effect, contact)
 
@@ -338,7 +333,7 @@ def _jolt(event: Event, container: Container, n_samples: int, rate_hz: float, rn
     )
     strike = np.zeros(n_samples)
     strike[:width] = np.sin(np.pi * (np.arange(width) + 0.5) / width) ** 2
-    strike[width:] = -share * _swing(frequency_hz, damping, n_samples - width, rate_hz)
+    strike[width:] = -share * free_decay(frequency_hz, damping, n_samples - width, rate_hz)
     if kind.of_wheels:
         strike[delay:] += rng.uniform(0.6, 0.95) * strike[:-delay]
         strike /= max(strike.max(), 1.0)
@@ -347,7 +342,7 @@ def _jolt(event: Event, container: Container, n_samples: int, rate_hz: float, rn
 
 def _burst(event: Event, container: Container, n_samples: int, rate_hz: float, rng: np.random.Generator) -> Effect:
     width = round(rng.uniform(0.5, 2.0) * rate_hz)
-    noise = _resonant_noise(container.floor_hz, container.floor_damping, rate_hz, rng.standard_normal(width))
+    noise = resonant_noise(container.floor_hz, container.floor_damping, rate_hz, rng.standard_normal(width))
     noise *= np.hanning(width)
     force = np.zeros((n_samples, 3))
     force[:width, 2] = (event.peak_g - 1) * noise / np.abs(noise).max()
@@ -389,7 +384,7 @@ def label_spans(
 def _extent(onset: int, effect: Effect, limit_g: float) -> tuple[int, int]:
     """Return the recorded samples from the first to the last that an event moves by `limit_g`."""
     moved = onset + np.flatnonzero(effect.deviation_g >= limit_g)
-    return int(moved[0]) // _OVERSAMPLING, int(moved[-1]) // _OVERSAMPLING + 1
+    return int(moved[0]) // OVERSAMPLING, int(moved[-1]) // OVERSAMPLING + 1
 
 
 def _effects(config: SyntheticShock, seed: int, index: int) -> list[Effect]:
@@ -405,13 +400,13 @@ def _effects(config: SyntheticShock, seed: int, index: int) -> list[Effect]:
 def _vibration(config: SyntheticShock, voyage: Voyage, container: Container, rng: np.random.Generator) -> Signal:
     """Vibration in g at the internal rate, shape (samples, 3)."""
     mode: Mode = config.modes[voyage.mode]
-    rate_hz, n_samples = _internal_rate(config), _n_samples(config) * _OVERSAMPLING
-    excitation_hz, rms_g = rng.uniform(*mode.excitation_hz), container.gain * _log_uniform(rng, mode.rms_g)
+    rate_hz, n_samples = _internal_rate(config), _n_samples(config) * OVERSAMPLING
+    excitation_hz, rms_g = rng.uniform(*mode.excitation_hz), container.gain * log_uniform(rng, mode.rms_g)
     heave_g, heave_hz, phase = rng.uniform(*mode.heave_g), rng.uniform(*mode.heave_hz), rng.random()
     white = rng.standard_normal((2, n_samples, 3))
     share = mode.suspension_share
-    shaken = np.sqrt(share) * _resonant_noise(container.suspension_hz, container.suspension_damping, rate_hz, white[0])
-    shaken += np.sqrt(1 - share) * _resonant_noise(excitation_hz, container.floor_damping, rate_hz, white[1])
+    shaken = np.sqrt(share) * resonant_noise(container.suspension_hz, container.suspension_damping, rate_hz, white[0])
+    shaken += np.sqrt(1 - share) * resonant_noise(excitation_hz, container.floor_damping, rate_hz, white[1])
     shaken *= rms_g * np.array([mode.lateral_share, mode.lateral_share, 1.0])
     shaken[:, 2] += heave_g * np.sin(2 * np.pi * (heave_hz * np.arange(n_samples) / rate_hz + phase))
     return np.asarray(shaken * _level(voyage.standing, n_samples, rate_hz, rng)[:, np.newaxis])
@@ -429,28 +424,8 @@ def _level(standing: tuple[bool, ...], n_samples: int, rate_hz: float, rng: np.r
     return np.asarray(np.interp(time_s, knots_s, roughness) * np.interp(time_s, edges_s, moving))
 
 
-def _resonance(frequency_hz: float, damping: float, rate_hz: float) -> tuple[float, float]:
-    """Pole radius and angle of the impulse-invariant single-degree-of-freedom resonance."""
-    omega = 2 * np.pi * frequency_hz / rate_hz
-    return float(np.exp(-damping * omega)), float(omega * np.sqrt(1 - damping**2))
-
-
-def _swing(frequency_hz: float, damping: float, n_samples: int, rate_hz: float) -> Signal:
-    """Free decay of a resonance, ``exp(-damping w t) sin(sqrt(1 - damping^2) w t)``."""
-    radius, theta = _resonance(frequency_hz, damping, rate_hz)
-    steps = np.arange(n_samples)
-    return np.asarray(radius**steps * np.sin(theta * steps))
-
-
-def _resonant_noise(frequency_hz: float, damping: float, rate_hz: float, white: Signal) -> Signal:
-    """Colour unit white noise by a resonance along its first axis, to an RMS of 1 over all of it."""
-    radius, theta = _resonance(frequency_hz, damping, rate_hz)
-    coloured = lfilter([1.0], [1.0, -2 * radius * np.cos(theta), radius * radius], white, axis=0)
-    return np.asarray(coloured / np.sqrt(np.mean(coloured**2)))
-
-
 def _internal_rate(config: SyntheticShock) -> float:
-    return config.sample_rate_hz * _OVERSAMPLING
+    return config.sample_rate_hz * OVERSAMPLING
 
 
 def _n_samples(config: SyntheticShock) -> int:
@@ -476,10 +451,6 @@ def _meta(config: SyntheticShock, voyage: Voyage, index: int, spans: tuple[Span,
         spans=spans,
         notes={"events": ", ".join(events)},
     )
-
-
-def _log_uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:
-    return float(np.exp(rng.uniform(np.log(limits[0]), np.log(limits[1]))))
 
 
 def _rng(seed: int, *use: str | int) -> np.random.Generator:

@@ -21,6 +21,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from stages.core.errors import RecordingError
+from stages.core.recordings.folders import data_folder
 from stages.core.recordings.formats import csv_file
 from stages.core.recordings.formats.csv_file import batches, column_names
 from stages.core.recordings.formats.layout import Wanted, column_values, positions, require_values
@@ -71,7 +72,7 @@ class TableSessions:
                 expected=f"one of {', '.join((*classes, UNCERTAIN))}",
                 remedy="Correct it, or labels.classes",
             )
-        folder = _folder(config, root).absolute()
+        folder = data_folder(config.folder, config.relative_to, root).absolute()
         paths = sorted(path for path in folder.glob(config.pattern) if path.is_file() and path.name[0] != ".")
         if not paths:
             raise RecordingError(
@@ -160,20 +161,6 @@ class TableSessions:
             notes={"file": rows.path.name, "format": "csv", **facts},
             limits=limits,
         )
-
-
-def _folder(config: Table, root: Path | None) -> Path:
-    if config.relative_to == "repository":
-        return Path(config.folder)
-    if root is None:
-        raise RecordingError(
-            found="capture.relative_to is datasets and the environment variable BEARING_DATASETS_ROOT is not set",
-            where=f"folder {config.folder!r}",
-            expected="the folder of data sets that holds it",
-            remedy="Set BEARING_DATASETS_ROOT, or put the tables into the repository and set capture.relative_to to "
-            "repository",
-        )
-    return root / config.folder
 
 
 def _signal(values: NDArray[np.float64], columns: tuple[SensorColumn, ...]) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stages.core.recordings.session import Span
+from stages.core.runtime.decision import Rules
 from stages.core.schema.labels import UNCERTAIN
 
 
@@ -34,7 +35,7 @@ class View:
     window, hop : int
         Samples.
     memory : int
-        Windows before the last one that the decision still looks at, by its average, its vote and its level.
+        Windows before the last one that the decision still looks at, as `memory` gives it.
     sample_rate_hz : float
     """
 
@@ -83,6 +84,11 @@ class Matches:
     def false_alarms_per_hour(self) -> float:
         """False alarms per hour of normal time; NaN where there is none."""
         return len(self.false_alarms) / self.normal_s * 3600 if self.normal_s else float("nan")
+
+
+def memory(rules: Rules) -> int:
+    """Return how many windows before the last one a decision by some rules still looks at, at least."""
+    return rules.average + rules.of + rules.accumulate - 3
 
 
 def match_events(raised: Sequence[Raised], spans: Sequence[Span], view: View, normal: str) -> Matches:

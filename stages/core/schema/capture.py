@@ -8,11 +8,14 @@ from pydantic import Field
 
 from stages.core.schema.bearing_datasets import BearingDatasets
 from stages.core.schema.files import Files
+from stages.core.schema.gesture_log import GestureLog
 from stages.core.schema.serial import SerialLine
 from stages.core.schema.synthetic_bearing import SyntheticBearing
+from stages.core.schema.synthetic_gestures import SyntheticGestures
 from stages.core.schema.synthetic_shock import SyntheticShock
 from stages.core.schema.table import Table
 
 Capture = Annotated[
-    SyntheticBearing | SyntheticShock | BearingDatasets | SerialLine | Files | Table, Field(discriminator="source")
+    SyntheticBearing | SyntheticShock | SyntheticGestures | BearingDatasets | SerialLine | Files | Table | GestureLog,
+    Field(discriminator="source"),
 ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from stages.core.schema.base import Section
-from stages.core.schema.ranges import PositiveRange, Range, ShareRange
+from stages.core.schema.ranges import CountRange, Edges, PositiveRange, Range, ShareRange
 from stages.core.schema.source import SourceSection
 
 #: Seconds that every event has to itself, so that one has settled before the next begins.
@@ -16,15 +16,6 @@ SLOT_S = 6.0
 Handling = Literal["set_down", "bump", "kerb", "shunt", "slip"]
 Impact = Literal["drop", "collision"]
 HardNegative = Literal["speed_bump", "door_slam", "burst"]
-
-
-def _ordered(value: tuple[int, int]) -> tuple[int, int]:
-    if value[0] > value[1]:
-        raise ValueError(f"the range starts at {value[0]}, above its end {value[1]}")
-    return value
-
-
-CountRange = Annotated[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], AfterValidator(_ordered)]
 
 
 class Containers(Section):
@@ -138,21 +129,6 @@ class HardNegatives(Section):
     peak_g: PositiveRange
 
 
-class Edges(Section):
-    """Where an event's span ends.
-
-    Attributes
-    ----------
-    event_above_g : float
-        The span lasts from the first to the last sample that the event moves by this much.
-    normal_below_g : float
-        Beyond the span, samples that it moves by at least this much are uncertain.
-    """
-
-    event_above_g: float = Field(gt=0)
-    normal_below_g: float = Field(gt=0)
-
-
 class SyntheticShock(SourceSection):
     """Simulated shipments; see `stages.core.recordings.synthetic_shock`.
 
@@ -188,8 +164,6 @@ class SyntheticShock(SourceSection):
             )
         if min(self.handling.peak_g[0], self.impacts.peak_g[0], self.hard_negatives.peak_g[0]) <= 1:
             raise ValueError("every peak_g must be above the 1 g of rest")
-        if self.edges.normal_below_g > self.edges.event_above_g:
-            raise ValueError("edges.normal_below_g must not be above edges.event_above_g")
         return self
 
     @model_validator(mode="after")

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from stages.core.device.account import Run, raised, view_of, wrongly_confident
+from stages.core.device.account import Run, raised, wrongly_confident
 from stages.core.device.replay import Course, Look, Replayed, Stretch
 from stages.core.runtime.app import Decided
-from stages.core.runtime.decision import UNKNOWN, Codes, Rules
+from stages.core.runtime.decision import UNKNOWN
 from stages.core.runtime.fault import Cause
 
 COURSE = Course.of([Stretch(np.arange(40, dtype=np.int16)[:, None])], 4, 100.0, 1_000_000)
@@ -44,8 +44,3 @@ def test_a_changed_window_is_wrong_only_if_it_is_decided_and_otherwise():
 def test_busiest_window_is_the_one_of_the_most_ticks():
     assert run(ticks=(5, 70, 3)).most_ticks == 71
     assert run().most_ticks == 0
-
-
-def test_decision_looks_back_as_far_as_its_steps():
-    rules = Rules((Codes(0, 0, 0, 0),), average=2, need=2, of=4, accumulate=3)
-    assert view_of(rules, WINDOW, HOP, 100.0).memory == 1 + 3 + 2

@@ -11,7 +11,7 @@ from stages.core.schema.augment import Augment
 from stages.core.schema.labels import Labels
 
 LENGTH, MARGIN, FULL_SCALE = 64, 40, 2048
-LABELS = Labels(classes=("healthy", "anomalous"), min_overlap=0.5)
+LABELS = Labels(kind="ordered", classes=("healthy", "anomalous"), min_overlap=0.5)
 
 
 def context(signal=None, channels=2):

@@ -9,6 +9,9 @@ import pytest
 from stages.core.errors import ArtifactError
 from stages.core.nets.examples import Examples, load_examples
 from stages.core.recordings.windows import write_windows
+from stages.core.schema.labels import Labels
+
+LABELS = Labels(kind="exclusive", classes=("rest", "tap", "shake"), min_overlap=0.5)
 
 
 @pytest.fixture
@@ -29,7 +32,7 @@ def features(tmp_path):
 
 
 def test_origins_are_those_of_the_part(features):
-    (val,) = load_examples(features, features, 2, "val")
+    (val,) = load_examples(features, features, LABELS, "val")
     assert val.codes[:, 0, 0].tolist() == [8, 12, 16, 20]
     assert val.origins.session.tolist() == ["b", "c", "d", "d"]
     assert val.origins.group.tolist() == ["m2", "m3", "m2", "m3"]
@@ -39,10 +42,17 @@ def test_origins_are_those_of_the_part(features):
     assert val.units.tolist() == ["b", "c", "d", "d"]
 
 
+def test_targets_are_what_the_kind_of_the_classes_asks(features):
+    (val,) = load_examples(features, features, LABELS, "val")
+    assert val.targets.tolist() == [[1, 0], [0, 0], [0, 0], [0, 1]]
+    (val,) = load_examples(features, features, LABELS.model_copy(update={"kind": "ordered"}), "val")
+    assert val.targets.tolist() == [[1, 0], [0, 0], [0, 0], [1, 1]]
+
+
 def test_without_the_contract_the_hop_is_not_known(features):
     (features / "contract.json").unlink()
     with pytest.raises(ArtifactError, match=r"contract\.json"):
-        load_examples(features, features, 2, "val")
+        load_examples(features, features, LABELS, "val")
 
 
 def test_units_need_origins():

@@ -5,13 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.core.classes import answers
 from stages.core.quant.calibration import choose_rows
 from stages.core.schema.quantize import Calibration
 
 
 def choose(design: str, windows: int, labels: np.ndarray, scores: np.ndarray, *thresholds: float) -> np.ndarray:
     calibration = Calibration.model_validate({"design": design, "windows": windows})
-    return choose_rows(calibration, labels, scores.reshape(len(labels), -1), thresholds or (0.0,))
+    scores = scores.reshape(len(labels), -1)
+    targets = answers(labels, scores.shape[1], "ordered")
+    return choose_rows(calibration, labels, targets, scores, thresholds or (0.0,))
 
 
 def halves(n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -296,7 +296,7 @@ def test_ctrl_c_during_a_pause_leaves_no_empty_session():
 
 
 def test_what_a_data_set_stores_of_an_interrupted_recording(tmp_path):
-    labels, compute = Labels(classes=CLASSES, min_overlap=0.5), Compute(backend="loky", workers=1)
+    labels, compute = Labels(kind="ordered", classes=CLASSES, min_overlap=0.5), Compute(backend="loky", workers=1)
     with Device(frames(0, 10) + frames(14, 30), frames(30, 40)) as device:
         source = source_of(line_config(device.port, (0.4, 60.0, 60.0), timeout_s=60.0))
         press = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT))

@@ -214,7 +214,7 @@ def test_what_the_wheels_do_happens_in_motion(voyages):
         ({"impacts__peak_g": [0.9, 8.0]}, "above the 1 g of rest"),
         ({"handling__per_voyage": [4, 2]}, "the range starts at 4, above its end 2"),
         ({"handling__kinds": ["explosion"]}, "Input should be 'set_down'"),
-        ({"edges__normal_below_g": 0.7}, "must not be above edges.event_above_g"),
+        ({"edges__normal_below_g": 0.7}, "must not be above event_above_g"),
         ({"containers__floor_hz": [10.0, 60.0]}, "60 Hz is at or above half of sample_rate_hz"),
         ({"containers__restitution": [0.2, 1.0]}, "restitution must stay below 1"),
         ({"modes": {}}, "at least 1 item"),

@@ -9,8 +9,8 @@ from stages.core.recordings.windows import label_windows
 from stages.core.schema.labels import Labels
 from stages.core.schema.window import Window
 
-TWO = Labels(classes=("healthy", "anomalous"), min_overlap=0.5)
-THREE = Labels(classes=("normal", "shock", "impact"), min_overlap=0.5)
+TWO = Labels(kind="ordered", classes=("healthy", "anomalous"), min_overlap=0.5)
+THREE = Labels(kind="ordered", classes=("normal", "shock", "impact"), min_overlap=0.5)
 
 
 def labelled(spans, n_samples, length, hop, labels=TWO, gaps=()):

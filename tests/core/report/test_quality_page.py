@@ -14,7 +14,7 @@ from stages.core.schema.window import Window
 from tests.core.recordings.test_limits import GOOD
 from tests.core.recordings.test_session import counts_of, meta
 
-LABELS = Labels(classes=("normal", "impact"), min_overlap=0.5)
+LABELS = Labels(kind="ordered", classes=("normal", "impact"), min_overlap=0.5)
 WINDOW = Window(length=64, hop=32)
 
 

@@ -65,6 +65,7 @@ def facts():
         "coverage": [Coverage("group_id", 2, []), Coverage("state", 2, ["healthy"])],
         "evaluation": evaluate(scores, {key: [0.0] for key in scores}, LABELS[:, None], ["anomalous"], ["ptq"]),
         "outputs": ("anomalous",),
+        "ordered": True,
         "leaky": False,
         "unseen": None,
         "parity": [Agreement("native: score code", 100, 0, "LSB", 0, 0, None)],

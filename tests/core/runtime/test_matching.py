@@ -5,7 +5,8 @@ import math
 import pytest
 
 from stages.core.recordings.session import Span
-from stages.core.runtime.matching import Raised, View, match_events
+from stages.core.runtime.decision import Rules
+from stages.core.runtime.matching import Raised, View, match_events, memory
 
 # 100 Hz, windows of 1 s every 0.25 s; nothing but the window itself decides.
 VIEW = View(window=100, hop=25, memory=0, sample_rate_hz=100.0)
@@ -80,3 +81,9 @@ def test_two_taps_in_one_window_take_an_event_each():
 
 def test_without_normal_time_there_is_no_rate_of_false_alarms():
     assert math.isnan(match((0, "tap"), spans=(Span(500, 520, "tap"),)).false_alarms_per_hour)
+
+
+def test_memory_is_the_average_within_the_vote_within_the_level():
+    assert memory(Rules.plain([0])) == 0
+    # Two votes, each over four means, each over four windows: 2 + 3 + 3 windows, the last among them.
+    assert memory(Rules((), average=4, of=4, accumulate=2)) == 7
