@@ -117,7 +117,7 @@ def _op(op: Op, index: int, tensors: Mapping[str, dict[str, Any]]) -> dict[str, 
         "clip": call.clip,
         "arrays": call.arrays,
         "constants": [f"{symbol}_{array.name}" for array in call.arrays] + call.scalars,
-        "input": tensors[op.input.name],
+        "inputs": [tensors[tensor.name] for tensor in op.inputs],
         "output": tensors[op.output.name],
     }
 

@@ -10,7 +10,7 @@ def lifetimes(graph: Graph) -> list[Buffer]:
     """Turn the network's tensors into buffers whose steps are the positions of its operations.
 
     The input is alive from the start, the output to the end, any other tensor from the operation that writes it
-    to the last one that reads it. An operation's input and output are alive together, so kernels never work in place.
+    to the last one that reads it. An operation's inputs and output are alive together, so kernels never work in place.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def lifetimes(graph: Graph) -> list[Buffer]:
     list of Buffer
         The input, then each operation's output, in execution order.
     """
-    last_read = {op.input.name: step for step, op in enumerate(graph.ops)}
+    last_read = {tensor.name: step for step, op in enumerate(graph.ops) for tensor in op.inputs}
     last_read[graph.output.name] = len(graph.ops) - 1
     written = [(0, graph.input), *((step, op.output) for step, op in enumerate(graph.ops))]
     return [

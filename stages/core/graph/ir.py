@@ -59,8 +59,19 @@ class Tensor:
         return self.length * self.channels * np.dtype(self.dtype).itemsize
 
 
+class OneInput:
+    """An operation that reads one tensor."""
+
+    input: Tensor
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The tensors that the operation reads, in the order of its formula."""
+        return (self.input,)
+
+
 @dataclass(frozen=True)
-class Widen:
+class Widen(OneInput):
     """The int8 input codes as another type.
 
     For int16, ``y = q << 8`` at scale ``s / 256``, the same real values, and ``multiplier = 256``; for float32,
@@ -74,7 +85,7 @@ class Widen:
 
 
 @dataclass(frozen=True)
-class Conv1d:
+class Conv1d(OneInput):
     """A convolution over length: ordinary, grouped, depthwise or 1x1.
 
     Attributes
@@ -108,7 +119,7 @@ class Conv1d:
 
 
 @dataclass(frozen=True)
-class GlobalAveragePool:
+class GlobalAveragePool(OneInput):
     """The mean over length of each channel: ``multiplier = float32(s_x / float32(s_y * length))``."""
 
     name: str
@@ -120,7 +131,7 @@ class GlobalAveragePool:
 
 
 @dataclass(frozen=True)
-class Dense:
+class Dense(OneInput):
     """A fully connected layer on a tensor of length 1.
 
     Attributes
@@ -146,7 +157,7 @@ Op = Widen | Layer
 
 @dataclass(frozen=True)
 class Graph:
-    """A network: its operations in execution order; each reads the output of one before it.
+    """A network: its operations in execution order; each reads the input or what was written before it.
 
     Attributes
     ----------

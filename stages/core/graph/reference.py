@@ -125,11 +125,12 @@ def execute(graph: Graph, codes: NDArray[np.int8]) -> dict[str, Values]:
     """
     tensors: dict[str, Values] = {graph.input.name: codes}
     for op in graph.ops:
-        tensors[op.output.name] = _run(op, tensors[op.input.name])
+        tensors[op.output.name] = _run(op, [tensors[tensor.name] for tensor in op.inputs])
     return tensors
 
 
-def _run(op: Op, x: Values) -> Values:
+def _run(op: Op, inputs: list[Values]) -> Values:
+    (x,) = inputs
     if isinstance(op, Widen):
         if op.output.dtype == "int16":
             return x.astype(np.int16) << 8
