@@ -10,6 +10,7 @@ from stages.core.artifacts import output_directory, read_json, write_json
 from stages.core.conversion import Conversion, convert
 from stages.core.errors import GateRefused
 from stages.core.graph.onnx_view import read_model
+from stages.core.report.plan_figure import save_plan
 from stages.core.schema.decision import Decision
 from stages.core.schema.labels import Labels
 from stages.core.settings import Settings, load
@@ -56,12 +57,12 @@ def main(paths: argparse.Namespace) -> str:
             folder = out / "rungs" / rung
             (folder / "generated").mkdir(parents=True)
             write(converted, folder, folder / "generated")
-        record.metrics({"arena_bytes": ships.arena_bytes, "weight_bytes": len(ships.weights)})
+        record.metrics({"arena_bytes": ships.arena.arena_bytes, "weight_bytes": len(ships.weights)})
         record.artifact(out / "contract.json")
         record.artifact(out / "model.onnx")
     return (
         f"convert: {selected} of {', '.join(rungs)}: {len(ships.graph.ops)} operations, weights {len(ships.weights)} "
-        f"bytes, arena {ships.arena_bytes} bytes (lower bound {ships.arena_lower_bound}), threshold codes "
+        f"bytes, arena {ships.arena.arena_bytes} bytes (lower bound {ships.arena.lower_bound}), threshold codes "
         f"{ships.contract['decision']['threshold_codes']}"
     )
 
@@ -77,7 +78,8 @@ def conversion(paths: argparse.Namespace, settings: ConvertSettings, rung: str, 
 def write(converted: Conversion, folder: Path, generated: Path) -> None:
     """Write what belongs to one precision."""
     (folder / "weights.bin").write_bytes(converted.weights)
-    (folder / "plan.txt").write_text(converted.picture, encoding="utf-8")
+    steps = [op.name for op in converted.graph.ops]
+    save_plan(folder / "plan.png", converted.contract["precision"], converted.buffers, converted.arena, steps)
     write_json(folder / "contract.json", converted.contract)
     for name, text in converted.files.items():
         (generated / name).write_text(text, encoding="utf-8")

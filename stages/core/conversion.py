@@ -13,7 +13,7 @@ from stages.core.cgen.weights import pack_weights
 from stages.core.graph.ir import Graph, Tensor
 from stages.core.graph.lower import accumulator_bounds, read_graph
 from stages.core.graph.reference import head_of
-from stages.core.plan import Plan, picture, plan, prove
+from stages.core.plan import Buffer, Plan, plan, prove
 from stages.core.runtime.rules import decision_rules
 from stages.core.schema.decision import Decision
 
@@ -35,9 +35,9 @@ class Conversion:
     Attributes
     ----------
     graph : Graph
-    arena_bytes, arena_lower_bound : int
-    picture : str
-        The memory plan, for people.
+    buffers : list of Buffer
+        The tensors as the plan knows them.
+    arena : Plan
     contract : dict
         The model contract.
     weights : bytes
@@ -47,9 +47,8 @@ class Conversion:
     """
 
     graph: Graph
-    arena_bytes: int
-    arena_lower_bound: int
-    picture: str
+    buffers: list[Buffer]
+    arena: Plan
     contract: dict[str, Any]
     weights: bytes
     files: dict[str, str]
@@ -118,7 +117,7 @@ def convert(
         "weights": table,
     }
     files = emit(graph, arena, preprocess, rules=rules, model_sha256=version)
-    return Conversion(graph, arena.arena_bytes, arena.lower_bound, picture(buffers, arena), contract, weights, files)
+    return Conversion(graph, buffers, arena, contract, weights, files)
 
 
 def model_contract(graph: Graph, arena: Plan, classes: Sequence[str]) -> dict[str, Any]:

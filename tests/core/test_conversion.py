@@ -69,8 +69,8 @@ def test_each_precision_has_its_c_and_its_price_in_bytes():
     for each in made.values():
         assert set(each.files) == set(FILES)
         assert each.contract["model_version"] in each.files["model.c"]
-        assert each.arena_bytes == each.contract["arena_bytes"] >= each.arena_lower_bound
-    arena = {precision: each.arena_bytes for precision, each in made.items()}
+        assert each.arena.arena_bytes == each.contract["arena_bytes"] >= each.arena.lower_bound
+    arena = {precision: each.arena.arena_bytes for precision, each in made.items()}
     assert arena["int8"] == arena["int32 head"]
     assert 1.9 < arena["int16"] / arena["int8"] < 2.1
     assert 3.8 < arena["float"] / arena["int8"] < 4.2

@@ -79,7 +79,7 @@ def test_the_rung_that_ships_lies_where_build_expects_it_with_the_same_bytes(pat
     convert.main(paths)
     rung = paths.out / "rungs" / "ptq"
     assert (paths.out / "model.onnx").read_bytes() == exported("int8")
-    for name in ("contract.json", "weights.bin", "plan.txt"):
+    for name in ("contract.json", "weights.bin", "plan.png"):
         assert (paths.out / name).read_bytes() == (rung / name).read_bytes()
     for name in FILES:
         assert (paths.generated / name).read_bytes() == (rung / "generated" / name).read_bytes()

@@ -89,8 +89,8 @@ TG_INLINE void tg_depthwise_inside_s8(tg_conv1d s, tg_codes y, tg_channels c, co
     tg_depthwise_store_s8(c, y, acc, output);
 }
 
-TG_INLINE void tg_depthwise_channels_s8(tg_conv1d s, tg_codes y, tg_channels c, const int8_t *restrict x,
-                                        int8_t *restrict output)
+TG_INLINE void tg_depthwise_channels_s8(tg_conv1d s, tg_codes y, tg_channels c, const int8_t *x,
+                                        int8_t *output)
 {
     const int32_t begin = tg_conv1d_interior_begin(s);
     const int32_t end = tg_conv1d_interior_end(s);
@@ -104,9 +104,9 @@ TG_INLINE void tg_depthwise_channels_s8(tg_conv1d s, tg_codes y, tg_channels c, 
 }
 
 /* Channels from the `first` on; the pointers are those of channel 0. */
-TG_INLINE void tg_depthwise_eight_s8(tg_conv1d s, tg_codes y, const int8_t *restrict x, const int8_t *restrict weights,
+TG_INLINE void tg_depthwise_eight_s8(tg_conv1d s, tg_codes y, const int8_t *x, const int8_t *restrict weights,
                                      const int32_t *restrict bias, const float *restrict multiplier,
-                                     int8_t *restrict output, int32_t first, int32_t count)
+                                     int8_t *output, int32_t first, int32_t count)
 {
     const mve_pred16_t evens = tg_first_words((count + 1) / 2);
     const mve_pred16_t odds = tg_first_words(count / 2);
@@ -122,9 +122,9 @@ TG_INLINE void tg_depthwise_eight_s8(tg_conv1d s, tg_codes y, const int8_t *rest
     tg_depthwise_channels_s8(s, y, c, &x[first], &output[first]);
 }
 
-TG_INLINE void tg_depthwise_conv1d_s8(tg_conv1d s, tg_codes y, const int8_t *restrict x,
+TG_INLINE void tg_depthwise_conv1d_s8(tg_conv1d s, tg_codes y, const int8_t *x,
                                       const int8_t *restrict weights, const int32_t *restrict bias,
-                                      const float *restrict multiplier, int8_t *restrict output)
+                                      const float *restrict multiplier, int8_t *output)
 {
     const int32_t whole = s.input_channels / 8 * 8;
     for (int32_t c = 0; c < whole; c += 8) {
