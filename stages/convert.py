@@ -11,6 +11,7 @@ from stages.core.conversion import Conversion, convert
 from stages.core.errors import GateRefused
 from stages.core.graph.onnx_view import read_model
 from stages.core.report.plan_figure import save_plan
+from stages.core.schema.convert import Convert
 from stages.core.schema.decision import Decision
 from stages.core.schema.labels import Labels
 from stages.core.settings import Settings, load
@@ -24,6 +25,7 @@ class ConvertSettings(Settings):
     task: str
     labels: Labels
     decision: Decision
+    convert: Convert
 
 
 def main(paths: argparse.Namespace) -> str:
@@ -72,7 +74,16 @@ def conversion(paths: argparse.Namespace, settings: ConvertSettings, rung: str, 
     facts: dict[str, Any] = {"leaky": read_json(paths.split / "split.json")["leaky"], "task": settings.task}
     thresholds = read_json(paths.quantize / "thresholds.json")[rung]
     preprocess = read_json(paths.features / "contract.json")
-    return convert(model, rung, thresholds, preprocess, settings.labels.classes, facts, decision=settings.decision)
+    return convert(
+        model,
+        rung,
+        thresholds,
+        preprocess,
+        settings.labels.classes,
+        facts,
+        decision=settings.decision,
+        streaming_layers=settings.convert.streaming_layers,
+    )
 
 
 def write(converted: Conversion, folder: Path, generated: Path) -> None:

@@ -18,6 +18,7 @@ static uint8_t ring_frames[RING_FRAMES * FRAME_BYTES];
 static tg_sample window[TG_WINDOW * TG_CHANNELS];
 static tg_ring ring;
 static uint32_t frames; /* so far */
+static bool ran;        /* the network, on the window before */
 static const tg_decision_codes decision_codes[] = TG_DECISION_CODES;
 static const tg_decision_config decision_config = {
     .codes = decision_codes,
@@ -67,6 +68,7 @@ bool tg_app_init(void)
     tg_decision_init(&decision, &decision_config, recent_codes);
     tg_fault_init(&fault, &fault_timing);
     frames = 0;
+    ran = false;
     frame_filled = 0;
     return true;
 }
@@ -101,14 +103,20 @@ static bool is_valid(void)
 
 static uint8_t decide(int32_t codes[TG_MODEL_OUTPUTS])
 {
+    const bool follows = ran && ring.missed == 0;
     if (ring.missed > 0) {
         tg_decision_gap(&decision, (ring.missed + TG_HOP - 1) / TG_HOP);
     }
-    if (!is_valid()) {
+    ran = is_valid();
+    if (!ran) {
         return tg_decision_unknown(&decision);
     }
     tg_preprocess(window, tg_model_input());
-    tg_model_run();
+    if (follows) {
+        tg_model_run_next();
+    } else {
+        tg_model_run();
+    }
     for (uint32_t k = 0; k < TG_MODEL_OUTPUTS; k++) {
         codes[k] = tg_model_score(k);
     }

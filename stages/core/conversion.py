@@ -9,6 +9,7 @@ from typing import Any
 
 from stages.core.cgen.emit import emit
 from stages.core.cgen.lifetimes import lifetimes
+from stages.core.cgen.streaming import kept_layers
 from stages.core.cgen.weights import pack_weights
 from stages.core.graph.ir import Graph, Tensor
 from stages.core.graph.lower import accumulator_bounds, read_graph
@@ -63,6 +64,7 @@ def convert(
     facts: Mapping[str, Any],
     *,
     decision: Decision,
+    streaming_layers: int = 0,
 ) -> Conversion:
     """Lower a network, plan its memory, generate its C, and state its contract.
 
@@ -82,6 +84,8 @@ def convert(
         Further entries of the contract.
     decision : Decision
         What raises the alarm.
+    streaming_layers : int, default 0
+        Convolutions that keep their output from one window to the next.
 
     Raises
     ------
@@ -90,10 +94,11 @@ def convert(
     ArtifactError
         If the preprocess contract and the network do not fit together.
     ConfigError
-        If the scores of this precision do not allow what `decision` asks.
+        If the scores of this precision do not allow what `decision` asks, or so many layers cannot keep their output.
     """
     graph = read_graph(model)
-    buffers = lifetimes(graph)
+    kept = kept_layers(graph, preprocess, streaming_layers)
+    buffers = lifetimes(graph, kept)
     arena = plan(buffers)
     prove(buffers, arena)
     weights, table = pack_weights(graph)
@@ -116,7 +121,7 @@ def convert(
         },
         "weights": table,
     }
-    files = emit(graph, arena, preprocess, rules=rules, model_sha256=version)
+    files = emit(graph, arena, preprocess, rules=rules, model_sha256=version, kept=kept)
     return Conversion(graph, buffers, arena, contract, weights, files)
 
 

@@ -42,7 +42,7 @@ DECISION = {
 def paths(tmp_path):
     """What the stage reads; the int16 rung is in the gate's table, but its network could not be made."""
     labels = {"classes": ["normal", "worn", "broken"], "min_overlap": 0.5}
-    config = {"seed": 1, "task": "test", "labels": labels, "decision": DECISION}
+    config = {"seed": 1, "task": "test", "labels": labels, "decision": DECISION, "convert": {"streaming_layers": 0}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     for folder in ("split", "features", "quantize"):
         (tmp_path / folder).mkdir()

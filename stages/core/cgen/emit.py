@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
+from types import MappingProxyType
 from typing import Any
 
 from stages.core.cgen.literals import comment, identifier
 from stages.core.cgen.operators import ACTIVATION, kernel_call
 from stages.core.cgen.preprocess import contract_problems, preprocess_context
+from stages.core.cgen.streaming import Kept, parts
 from stages.core.errors import ArtifactError
-from stages.core.graph.ir import Dtype, Graph, Op, Tensor
+from stages.core.graph.ir import Conv1d, Dtype, Graph, Op, Tensor
 from stages.core.plan import Plan
 from stages.core.runtime.decision import Rules
 from stages.core.runtime.fault import NO_LIMITS, Limits
@@ -35,6 +37,7 @@ def emit(
     rules: Rules,
     model_sha256: str,
     limits: Sequence[Limits] = (),
+    kept: Mapping[str, Kept] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Generate the C files of one model.
 
@@ -51,6 +54,8 @@ def emit(
         Hash of the ONNX file that the graph came from, for the stamp.
     limits : sequence of Limits
         Of the fault gate, per channel; none leaves it out.
+    kept : mapping of str to Kept
+        What layers keep from one window to the next, by output tensor; the plan keeps these tensors apart for good.
 
     Returns
     -------
@@ -66,8 +71,10 @@ def emit(
     """
     _check_contract(graph, preprocess, rules.thresholds)
     tensors = {t.name: _tensor(t, i, plan) for i, t in enumerate([graph.input, *(op.output for op in graph.ops)])}
-    ops = [_op(op, i, tensors) for i, op in enumerate(graph.ops)]
-    headers = {op["header"] for op in ops}
+    ops = [_op(op, i, tensors, kept) for i, op in enumerate(graph.ops)]
+    headers = {call["header"] for op in ops for call in (op["call"], *(op["next"]["calls"] if op["next"] else ()))}
+    if kept:
+        headers.add("take_over.h")
     if graph.output.dtype == "float32":
         headers.add("order_key.h")
     context = {
@@ -75,6 +82,7 @@ def emit(
         "tensors": list(tensors.values()),
         "ops": ops,
         "headers": sorted(headers),
+        "streams": bool(kept),
         "input": tensors[graph.input.name],
         "output": tensors[graph.output.name],
         "input_bytes": graph.input.n_bytes,
@@ -103,22 +111,49 @@ def _tensor(tensor: Tensor, index: int, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _op(op: Op, index: int, tensors: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    call = kernel_call(op)
+def _op(op: Op, index: int, tensors: Mapping[str, dict[str, Any]], kept: Mapping[str, Kept]) -> dict[str, Any]:
     symbol = f"op_{index:02d}_{identifier(op.name)}"
+    stays = kept.get(op.output.name)
     return {
         "name": op.name,
         "symbol": symbol,
+        "arrays": kernel_call(op).arrays,
+        "inputs": [tensors[tensor.name] for tensor in op.inputs],
+        "output": tensors[op.output.name],
+        "call": _call(op, symbol, tensors),
+        "next": _next(op, symbol, tensors, stays) if isinstance(op, Conv1d) and stays else None,
+    }
+
+
+def _call(op: Op, symbol: str, tensors: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    call = kernel_call(op)
+    return {
         "header": call.header,
         "kernel": call.kernel,
         "shape_type": call.shape_type,
         "shape": call.shape,
         "clip_type": call.clip_type,
         "clip": call.clip,
-        "arrays": call.arrays,
         "constants": [f"{symbol}_{array.name}" for array in call.arrays] + call.scalars,
-        "inputs": [tensors[tensor.name] for tensor in op.inputs],
-        "output": tensors[op.output.name],
+        "inputs": [tensors[tensor.name]["symbol"] for tensor in op.inputs],
+        "output": tensors[op.output.name]["symbol"],
+    }
+
+
+def _next(op: Conv1d, symbol: str, tensors: Mapping[str, dict[str, Any]], kept: Kept) -> dict[str, Any]:
+    """What computes an output whose earlier positions are known: a move within it, and a call per range."""
+    x, y = op.input.n_bytes // op.input.length, op.output.n_bytes // op.output.length
+    calls = []
+    for part in parts(op, kept):
+        call = _call(part.op, symbol, tensors)
+        call["inputs"] = [f"{name} + {part.input_begin * x}" for name in call["inputs"]]
+        call["output"] += f" + {part.output_begin * y}"
+        calls.append(call)
+    return {
+        "at": f"{tensors[op.output.name]['symbol']} + {kept.begin * y}",
+        "by": kept.shift * y,
+        "count": (kept.end - kept.begin) * y,
+        "calls": calls,
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from stages.core.graph.ir import Conv1d, GlobalAveragePool, Graph, Op
 from stages.core.plan import Buffer
 
@@ -9,30 +11,35 @@ from stages.core.plan import Buffer
 _DSP_POSITIONS = 4
 
 
-def lifetimes(graph: Graph) -> list[Buffer]:
+def lifetimes(graph: Graph, kept: Collection[str] = ()) -> list[Buffer]:
     """Turn the network's tensors into buffers whose steps are the positions of its operations.
 
     The input is alive from the start, the output to the end, any other tensor from the operation that writes it
     to the last one that reads it. An operation's inputs and output are alive together; where `works_in_place` says so,
-    the output may replace an input that nothing reads later.
+    the output may replace an input that nothing reads later. A tensor that is kept from one window to the next shares
+    its bytes with none.
 
     Parameters
     ----------
     graph : Graph
+    kept : collection of str, default none
+        Names of tensors that are kept.
 
     Returns
     -------
     list of Buffer
         The input, then each operation's output, in execution order.
     """
+    last = len(graph.ops) - 1
     last_read = {tensor.name: step for step, op in enumerate(graph.ops) for tensor in op.inputs}
-    last_read[graph.output.name] = len(graph.ops) - 1
+    last_read |= dict.fromkeys([graph.output.name, *kept], last)
     buffers = [Buffer(graph.input.name, graph.input.n_bytes, 0, last_read[graph.input.name])]
     for step, op in enumerate(graph.ops):
-        ending = [tensor.name for tensor in op.inputs if last_read[tensor.name] == step]
-        replaces = ending[0] if ending and works_in_place(op) else None
-        last_use = last_read.get(op.output.name, step)
-        buffers.append(Buffer(op.output.name, op.output.n_bytes, step, last_use, replaces))
+        name = op.output.name
+        ending = [tensor.name for tensor in op.inputs if last_read[tensor.name] == step and tensor.name not in kept]
+        replaces = ending[0] if ending and works_in_place(op) and name not in kept else None
+        first_use = 0 if name in kept else step
+        buffers.append(Buffer(name, op.output.n_bytes, first_use, last_read.get(name, step), replaces))
     return buffers
 
 
