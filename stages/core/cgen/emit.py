@@ -7,7 +7,7 @@ from dataclasses import astuple
 from typing import Any
 
 from stages.core.cgen.literals import comment, identifier
-from stages.core.cgen.operators import ACTIVATION, kernel_call
+from stages.core.cgen.operators import ACTIVATION, KernelCall, kernel_calls
 from stages.core.cgen.preprocess import contract_problems, preprocess_context
 from stages.core.errors import ArtifactError
 from stages.core.graph.ir import Dtype, Graph, Op, Tensor
@@ -67,7 +67,7 @@ def emit(
     _check_contract(graph, preprocess, rules.thresholds)
     tensors = {t.name: _tensor(t, i, plan) for i, t in enumerate([graph.input, *(op.output for op in graph.ops)])}
     ops = [_op(op, i, tensors) for i, op in enumerate(graph.ops)]
-    headers = {op["header"] for op in ops}
+    headers = {call["header"] for op in ops for call in op["calls"]}
     if graph.output.dtype == "float32":
         headers.add("order_key.h")
     context = {
@@ -78,7 +78,7 @@ def emit(
         "input": tensors[graph.input.name],
         "output": tensors[graph.output.name],
         "input_bytes": graph.input.n_bytes,
-        "outputs": graph.output.length * graph.output.channels,
+        "outputs": graph.output.positions * graph.output.channels,
         "arena_bytes": plan.arena_bytes,
         "rules": rules,
         "has_fault_gate": bool(limits),
@@ -95,8 +95,7 @@ def _tensor(tensor: Tensor, index: int, plan: Plan) -> dict[str, Any]:
         "name": tensor.name,
         "symbol": f"tensor_{index:02d}_{identifier(tensor.name)}",
         "offset": plan.offsets[tensor.name],
-        "length": tensor.length,
-        "channels": tensor.channels,
+        "shape": "".join(f"[{size}]" for size in tensor.shape),
         "n_bytes": tensor.n_bytes,
         "dtype": tensor.dtype,
         "ctype": ACTIVATION[tensor.dtype],
@@ -104,11 +103,19 @@ def _tensor(tensor: Tensor, index: int, plan: Plan) -> dict[str, Any]:
 
 
 def _op(op: Op, index: int, tensors: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    call = kernel_call(op)
     symbol = f"op_{index:02d}_{identifier(op.name)}"
+    inputs = [tensors[tensor.name] for tensor in op.inputs]
     return {
         "name": op.name,
         "symbol": symbol,
+        "inputs": inputs,
+        "output": tensors[op.output.name],
+        "calls": [_call(call, symbol, inputs) for call in kernel_calls(op)],
+    }
+
+
+def _call(call: KernelCall, symbol: str, inputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {
         "header": call.header,
         "kernel": call.kernel,
         "shape_type": call.shape_type,
@@ -117,16 +124,16 @@ def _op(op: Op, index: int, tensors: Mapping[str, dict[str, Any]]) -> dict[str, 
         "clip": call.clip,
         "arrays": call.arrays,
         "constants": [f"{symbol}_{array.name}" for array in call.arrays] + call.scalars,
-        "inputs": [tensors[tensor.name] for tensor in op.inputs],
-        "output": tensors[op.output.name],
+        "inputs": [inputs[i] for i in call.inputs],
     }
 
 
 def _check_contract(graph: Graph, contract: Mapping[str, Any], threshold_codes: Sequence[int]) -> None:
-    problems = contract_problems(contract, graph.input.length, graph.input.channels)
+    rows = graph.input.shape[0]
+    problems = contract_problems(contract, rows, graph.input.positions * graph.input.channels // rows)
     if graph.input.dtype != "int8":
         problems.append(f"the network reads {graph.input.dtype} and the preprocessing gives int8")
-    outputs = graph.output.length * graph.output.channels
+    outputs = graph.output.positions * graph.output.channels
     if len(threshold_codes) != outputs:
         problems.append(f"the network has {outputs} outputs and there are {len(threshold_codes)} threshold codes")
     low, high = _THRESHOLD_CODES[graph.output.dtype]
