@@ -74,7 +74,7 @@ class Response:
     def run(self, graph: Graph) -> Run:
         tensors, counts = [], []
         for op in graph.ops:
-            tensors.append(self.array((op.output.length, op.output.channels), op.output.dtype))
+            tensors.append(self.array(op.output.shape, op.output.dtype))
             ticks = int(self.array((1,), "uint64")[0])
             counts.append(instructions(ticks, self.board) if ticks else 0)
         outputs = graph.output.length * graph.output.channels
@@ -84,7 +84,9 @@ class Response:
 def write_cases(folder: Path, networks: Sequence[Graph], kept: Sequence[Mapping[str, Kept]]) -> None:
     for i, (graph, stays) in enumerate(zip(networks, kept, strict=True)):
         rng = np.random.Generator(np.random.PCG64(63))
-        contract = preprocess_contract(rng, graph.input.length, graph.input.channels, dc="none")
+        rows = graph.input.shape[0]
+        columns = graph.input.positions * graph.input.channels // rows
+        contract = preprocess_contract(rng, rows, columns, dc="none")
         outputs = graph.output.length * graph.output.channels
         arena, rules = plan(lifetimes(graph, stays)), Rules.plain([0] * outputs)
         files = emit(graph, arena, contract, rules=rules, model_sha256="0" * 64, kept=stays)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from stages.core.cgen.literals import comment, identifier
-from stages.core.cgen.operators import ACTIVATION, kernel_call
+from stages.core.cgen.operators import ACTIVATION, KernelCall, kernel_calls
 from stages.core.cgen.preprocess import contract_problems, preprocess_context
 from stages.core.cgen.streaming import Kept, parts
 from stages.core.errors import ArtifactError
@@ -72,7 +72,7 @@ def emit(
     _check_contract(graph, preprocess, rules.thresholds)
     tensors = {t.name: _tensor(t, i, plan) for i, t in enumerate([graph.input, *(op.output for op in graph.ops)])}
     ops = [_op(op, i, tensors, kept) for i, op in enumerate(graph.ops)]
-    headers = {call["header"] for op in ops for call in (op["call"], *(op["next"]["calls"] if op["next"] else ()))}
+    headers = {call["header"] for op in ops for call in (*op["calls"], *(op["next"]["calls"] if op["next"] else ()))}
     if kept:
         headers.add("take_over.h")
     if graph.output.dtype == "float32":
@@ -86,7 +86,7 @@ def emit(
         "input": tensors[graph.input.name],
         "output": tensors[graph.output.name],
         "input_bytes": graph.input.n_bytes,
-        "outputs": graph.output.length * graph.output.channels,
+        "outputs": graph.output.positions * graph.output.channels,
         "arena_bytes": plan.arena_bytes,
         "rules": rules,
         "has_fault_gate": bool(limits),
@@ -103,8 +103,7 @@ def _tensor(tensor: Tensor, index: int, plan: Plan) -> dict[str, Any]:
         "name": tensor.name,
         "symbol": f"tensor_{index:02d}_{identifier(tensor.name)}",
         "offset": plan.offsets[tensor.name],
-        "length": tensor.length,
-        "channels": tensor.channels,
+        "shape": "".join(f"[{size}]" for size in tensor.shape),
         "n_bytes": tensor.n_bytes,
         "dtype": tensor.dtype,
         "ctype": ACTIVATION[tensor.dtype],
@@ -113,20 +112,19 @@ def _tensor(tensor: Tensor, index: int, plan: Plan) -> dict[str, Any]:
 
 def _op(op: Op, index: int, tensors: Mapping[str, dict[str, Any]], kept: Mapping[str, Kept]) -> dict[str, Any]:
     symbol = f"op_{index:02d}_{identifier(op.name)}"
-    stays = kept.get(op.output.name)
+    calls, stays = kernel_calls(op), kept.get(op.output.name)
     return {
         "name": op.name,
         "symbol": symbol,
-        "arrays": kernel_call(op).arrays,
+        "arrays": [array for call in calls for array in call.arrays],
         "inputs": [tensors[tensor.name] for tensor in op.inputs],
         "output": tensors[op.output.name],
-        "call": _call(op, symbol, tensors),
+        "calls": [_call(call, symbol, op, tensors) for call in calls],
         "next": _next(op, symbol, tensors, stays) if isinstance(op, Conv1d) and stays else None,
     }
 
 
-def _call(op: Op, symbol: str, tensors: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    call = kernel_call(op)
+def _call(call: KernelCall, symbol: str, op: Op, tensors: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     return {
         "header": call.header,
         "kernel": call.kernel,
@@ -135,7 +133,7 @@ def _call(op: Op, symbol: str, tensors: Mapping[str, dict[str, Any]]) -> dict[st
         "clip_type": call.clip_type,
         "clip": call.clip,
         "constants": [f"{symbol}_{array.name}" for array in call.arrays] + call.scalars,
-        "inputs": [tensors[tensor.name]["symbol"] for tensor in op.inputs],
+        "inputs": [tensors[op.inputs[i].name]["symbol"] for i in call.inputs],
         "output": tensors[op.output.name]["symbol"],
     }
 
@@ -145,7 +143,8 @@ def _next(op: Conv1d, symbol: str, tensors: Mapping[str, dict[str, Any]], kept: 
     x, y = op.input.n_bytes // op.input.length, op.output.n_bytes // op.output.length
     calls = []
     for part in parts(op, kept):
-        call = _call(part.op, symbol, tensors)
+        (kernel,) = kernel_calls(part.op)
+        call = _call(kernel, symbol, part.op, tensors)
         call["inputs"] = [f"{name} + {part.input_begin * x}" for name in call["inputs"]]
         call["output"] += f" + {part.output_begin * y}"
         calls.append(call)
@@ -158,10 +157,11 @@ def _next(op: Conv1d, symbol: str, tensors: Mapping[str, dict[str, Any]], kept: 
 
 
 def _check_contract(graph: Graph, contract: Mapping[str, Any], threshold_codes: Sequence[int]) -> None:
-    problems = contract_problems(contract, graph.input.length, graph.input.channels)
+    rows = graph.input.shape[0]
+    problems = contract_problems(contract, rows, graph.input.positions * graph.input.channels // rows)
     if graph.input.dtype != "int8":
         problems.append(f"the network reads {graph.input.dtype} and the preprocessing gives int8")
-    outputs = graph.output.length * graph.output.channels
+    outputs = graph.output.positions * graph.output.channels
     if len(threshold_codes) != outputs:
         problems.append(f"the network has {outputs} outputs and there are {len(threshold_codes)} threshold codes")
     low, high = _THRESHOLD_CODES[graph.output.dtype]

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from stages.core.graph.ir import Conv1d, GlobalAveragePool, Graph, Op
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.core.graph.ir import (
+    Add,
+    AveragePool,
+    Conv1d,
+    Conv2d,
+    GlobalAveragePool,
+    Graph,
+    Lookup,
+    MaxPool,
+    Op,
+    Softmax,
+)
 from stages.core.plan import Buffer
 
 #: Positions that firmware/kernels/dsp/depthwise.h computes together.
@@ -44,25 +58,46 @@ def lifetimes(graph: Graph, kept: Collection[str] = ()) -> list[Buffer]:
 
 
 def works_in_place(op: Op) -> bool:
-    """Whether the kernels of every core give the same output where it begins at the first byte of the input.
+    """Whether the kernels of every core give the same output where it begins at the first byte of an input.
 
-    Depthwise convolutions finish a channel's position t, in ascending order of t, before they write byte by byte to
-    position t of the same channel; without padding on the left no later output reads what lies there. A pool writes a
-    channel after it has read all of it. Other kernels read an input again for each group of output channels.
+    Elements of a sum, a table or a softmax are read for the last time before they are written. Operations that keep
+    channels apart compute one position after another, of each channel, and write it to the same place of that channel:
+    no later position may read there. Other kernels read an input again for each group of output channels.
+
+    Parameters
+    ----------
+    op : Op
     """
     match op:
-        case Conv1d():
-            is_depthwise = op.groups == op.input.channels == op.output.channels
-            return is_depthwise and op.pad_left == 0 and _computes_nothing_again_from_outputs(op)
-        case GlobalAveragePool():
+        case Add() | Lookup() | Softmax() | GlobalAveragePool():
             return True
+        case Conv1d() if op.groups == op.input.channels == op.output.channels:
+            # Helium computes what reaches into the padding on the left after all that does not.
+            return op.pad_left == 0 and _groups_of_four_read_no_output(op)
+        case Conv2d() if op.groups == op.input.channels == op.output.channels:
+            return _reads_stay_ahead(op)
+        case MaxPool() | AveragePool():
+            return _reads_stay_ahead(op)
         case _:
             return False
 
 
-def _computes_nothing_again_from_outputs(op: Conv1d) -> bool:
-    """On the DSP extension, the last positions without padding are computed in a group of four that may overlap."""
+def _groups_of_four_read_no_output(op: Conv1d) -> bool:
+    """The DSP extension computes the last positions of four again, if fewer are left (dsp/depthwise.h)."""
     room = op.input.length - op.weight.shape[2]
     count = min(room // op.stride + 1, op.output.length) if room >= 0 else 0
     written = count // _DSP_POSITIONS * _DSP_POSITIONS
     return written in (0, count) or (count - _DSP_POSITIONS) * op.stride >= written
+
+
+def _reads_stay_ahead(op: Conv2d | MaxPool | AveragePool) -> bool:
+    """Each window begins at the position of its output or later, in the order of memory."""
+    window = op.window
+    rows = _first_taps(op.output.height, window.stride[0], window.pads[0])
+    columns = _first_taps(op.output.length, window.stride[1], window.pads[1])
+    reads = rows[:, np.newaxis] * op.input.length + columns
+    return bool((reads.ravel() >= np.arange(reads.size)).all())
+
+
+def _first_taps(outputs: int, stride: int, pad: int) -> NDArray[np.int64]:
+    return np.maximum(np.arange(outputs) * stride - pad, 0)
