@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from stages.core.cgen.lifetimes import lifetimes, works_in_place
-from stages.core.graph.ir import Conv1d, Dtype, Graph, Op, Tensor
+from stages.core.graph.ir import (
+    Add,
+    AveragePool,
+    Conv1d,
+    Conv2d,
+    Dtype,
+    GlobalAveragePool,
+    Graph,
+    MaxPool,
+    Op,
+    Softmax,
+    Tensor,
+    Window,
+)
 from stages.core.plan import plan
 from tests.core.device.boards import EMULATED, need_tools
 from tests.kernels import brute_force
+from tests.kernels.branching_networks import Net
 from tests.kernels.network_images import run_networks
 from tests.kernels.random_networks import (
     SPREAD,
@@ -23,7 +39,7 @@ from tests.kernels.random_networks import (
     widen,
 )
 
-NETWORKS, WINDOWS = 16, 2
+CHAINS, MIXED, WINDOWS = 8, 6, 2
 
 
 def depthwise(rng: Rng, name: str, x: Tensor) -> Op:
@@ -56,26 +72,40 @@ def in_place(rng: Rng, dtype: Dtype) -> Graph:
     return Graph(x, last.output, (*ops, last))
 
 
+def mixed(rng: Rng, dtype: Dtype, *, images: bool) -> Graph:
+    """Pools, sums and depthwise convolutions, over length or over images."""
+    net = Net(rng, dtype, images=images, channels=int(rng.integers(1, 20)))
+    for kind in ("max", "average"):
+        window = net.window(net.last)
+        net.conv(net.last, net.last.channels, replace(window, pads=(0, 0, *window.pads[2:])), net.last.channels)
+        net.pool(net.last, kind)
+        net.residual(net.last)
+    return net.head(3, ("softmax" if images else "sigmoid") if dtype == "int8" else "")
+
+
 def replaced(graph: Graph) -> list[Op]:
     """Operations that the plan lets write over their input."""
-    offsets = plan(lifetimes(graph)).offsets
-    return [op for op in graph.ops if offsets[op.output.name] == offsets[op.inputs[0].name]]
+    buffers = lifetimes(graph)
+    offsets = plan(buffers).offsets
+    replacing = {b.name for b in buffers if b.replaces and offsets[b.name] == offsets[b.replaces]}
+    return [op for op in graph.ops if op.output.name in replacing]
 
 
 @pytest.fixture(scope="module")
 def networks() -> list[Graph]:
     rng = np.random.Generator(np.random.PCG64(91))
     dtypes: list[Dtype] = ["int8", "int8", "int16", "float32"]
-    return [in_place(rng, dtypes[i % len(dtypes)]) for i in range(NETWORKS)]
+    chains = [in_place(rng, dtypes[i % len(dtypes)]) for i in range(CHAINS)]
+    rest = [mixed(rng, "int8", images=i % 2 == 0) for i in range(MIXED - 2)]
+    return [*chains, *rest, *(mixed(rng, dtype, images=True) for dtype in dtypes[2:])]
 
 
 @pytest.mark.parametrize("board", ["native", *EMULATED])
 def test_every_output_is_as_defined_where_it_replaces_its_input(board, networks, tmp_path):
     need_tools(board)
     rng = np.random.Generator(np.random.PCG64(92))
-    windows = [
-        np.stack([codes(rng, graph.input.length, graph.input.channels) for _ in range(WINDOWS)]) for graph in networks
-    ]
+    pixels = [(graph.input.positions, graph.input.channels, graph.input.shape) for graph in networks]
+    windows = [np.stack([codes(rng, n, c).reshape(shape) for _ in range(WINDOWS)]) for n, c, shape in pixels]
     runs = run_networks(board, tmp_path, networks, windows, "-O3")
     for graph, of_graph, given in zip(networks, runs, windows, strict=True):
         for run, window in zip(of_graph, given, strict=True):
@@ -85,7 +115,10 @@ def test_every_output_is_as_defined_where_it_replaces_its_input(board, networks,
 
 def test_the_networks_work_in_place_at_many_shapes(networks):
     ops = [op for graph in networks for op in replaced(graph)]
-    assert len(ops) > NETWORKS * 2
+    kinds = {(type(op), op.output.dtype) for op in ops}
+    assert {kind for kind, dtype in kinds if dtype == "int8"} > {Add, AveragePool, Conv1d, Conv2d, MaxPool, Softmax}
+    assert {kind for kind, dtype in kinds if dtype == "int16"} > {Add, Conv1d, Conv2d, GlobalAveragePool}
+    assert {kind for kind, dtype in kinds if dtype == "float32"} > {Add, Conv1d, Conv2d, GlobalAveragePool}
     convs = [op for op in ops if isinstance(op, Conv1d)]
     assert {op.stride for op in convs} == {1, 2, 3}
     assert {op.output.length % 4 for op in convs} == {0, 1, 2, 3}
@@ -109,3 +142,21 @@ def test_a_layer_stays_apart_that_is_padded_on_the_left_or_mixes_channels():
     assert not works_in_place(conv(rng, "padded", x, 8, 3, 2, (1, 1), 8))
     assert not works_in_place(conv(rng, "pointwise", x, 8, 1, 1, (0, 0), 1))
     assert not works_in_place(conv(rng, "wider", x, 16, 3, 1, (0, 0), 8))
+
+
+@pytest.mark.parametrize(
+    ("stride", "pads", "expected"),
+    [
+        ((1, 1), (0, 0, 0, 0), True),
+        ((1, 2), (0, 1, 0, 1), True),
+        ((1, 1), (1, 0, 1, 0), False),
+        ((1, 1), (0, 1, 0, 1), False),
+    ],
+)
+def test_a_pool_stays_apart_if_a_window_begins_before_its_output(stride, pads, expected):
+    """With a stride of 1 and padding, the second window begins where the first output already lies."""
+    x = replace(tensor(np.random.Generator(np.random.PCG64(95)), "x", 9, 4), height=9)
+    window = Window((3, 3), stride, pads)
+    sizes = [(9 + pads[i] + pads[i + 2] - 3) // stride[i] + 1 for i in range(2)]
+    y = replace(x, name="y", height=sizes[0], length=sizes[1])
+    assert works_in_place(MaxPool("pool", x, y, window)) is expected

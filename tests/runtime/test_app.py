@@ -52,12 +52,13 @@ def host(rules, limits, counts, hop, scores):
     return expected, decision
 
 
-@pytest.mark.parametrize("pick", ["severest", "highest"])
-def test_every_window_of_a_broken_stream_is_decided_as_the_models_do(tmp_path, pick):
+@pytest.mark.parametrize(("pick", "layers"), [("severest", 0), ("highest", 0), ("severest", 2)])
+def test_every_window_of_a_broken_stream_is_decided_as_the_models_do(tmp_path, pick, layers):
     need_tools("native")
     rng = np.random.Generator(np.random.PCG64(31))
-    graph, contract = random_graph(rng, WINDOW, CHANNELS, OUTPUTS, "int16"), preprocess_contract(rng, WINDOW, CHANNELS)
-    hop = contract["hop"]
+    graph = random_graph(rng, WINDOW, CHANNELS, OUTPUTS, "int16")
+    contract = preprocess_contract(rng, WINDOW, CHANNELS, dc="none" if layers else "window_mean")
+    hop = contract["hop"] = 66 if layers else contract["hop"]  # the two layers have a position every six samples
     healthy, broken = recording(hop)
 
     def scores(window):
@@ -69,7 +70,7 @@ def test_every_window_of_a_broken_stream_is_decided_as_the_models_do(tmp_path, p
     rules = Rules(codes, pick, True, 2 if pick == "highest" else 0, 2, 2, 3, 2, 3, 2)
     limits = fit_limits(measure(healthy, RAILS), RAILS, quantile=1.0, headroom=1.1)
 
-    generated = write_generated(tmp_path / "generated", graph, contract, rules=rules, limits=limits)
+    generated = write_generated(tmp_path / "generated", graph, contract, rules=rules, limits=limits, layers=layers)
     board = load_board("native")
     images = build_firmware(FIRMWARE, generated, "native", board, BUILD, tmp_path / "build", sanitize=True)
     expected, decision = host(rules, limits, broken, hop, scores)
