@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stages.core.graph import mixing
 from stages.core.graph.ir import (
     AveragePool,
+    Conv1d,
     Conv2d,
     Dense,
     Dtype,
@@ -23,7 +24,19 @@ from stages.core.graph.ir import (
     Window,
 )
 from stages.core.graph.lower import pool_multiplier
-from tests.kernels.random_networks import LIMITS, _parameters, _range, _weight, conv, random_dense, tensor, widen
+from tests.kernels.brute_force import any_output
+from tests.kernels.random_networks import (
+    LIMITS,
+    SPREAD,
+    codes,
+    conv,
+    output_range,
+    parameters,
+    random_dense,
+    random_weight,
+    tensor,
+    widen,
+)
 
 Rng = np.random.Generator
 
@@ -38,11 +51,17 @@ class Net:
         self.input = replace(tensor(rng, "codes", length, channels or int(rng.integers(1, 6))), height=height)
         self.ops: list[Op] = []
         self.last = self.input
+        pixels = codes(rng, self.input.positions, self.input.channels)
+        self.values = {"codes": pixels.reshape(self.input.shape)}
         if dtype != "int8":
             self.input = replace(self.input, zero_point=0)
             self.add(widen(self.input, dtype))
 
     def add(self, op: Op) -> Tensor:
+        inputs = [self.values[tensor.name] for tensor in op.inputs]
+        if isinstance(op, Conv1d | Conv2d) and self.dtype != "float32":
+            op = centred(op, inputs[0])
+        self.values[op.output.name] = any_output(op, inputs)
         self.ops.append(op)
         self.last = op.output
         return op.output
@@ -73,12 +92,12 @@ class Net:
             pads = (window.pads[1], window.pads[3])
             op = conv(self.rng, name, x, channels, window.kernel[1], window.stride[1], pads, groups)
             y = self.output(1, op.output.length, channels)
-            low, high = _range(self.rng, y)
+            low, high = output_range(self.rng, y)
             return self.add(replace(op, output=y, y_min=low, y_max=high))
         y = self.under(x, window, channels)
-        weight = _weight(self.rng, self.dtype, channels, x.channels // groups, *window.kernel)
-        bias, multiplier = _parameters(self.rng, self.dtype, channels, weight[0].size)
-        return self.add(Conv2d(name, x, y, weight, bias, multiplier, window, groups, *_range(self.rng, y)))
+        weight = random_weight(self.rng, self.dtype, channels, x.channels // groups, *window.kernel)
+        bias, multiplier = parameters(self.rng, self.dtype, channels, weight[0].size)
+        return self.add(Conv2d(name, x, y, weight, bias, multiplier, window, groups, *output_range(self.rng, y)))
 
     def residual(self, x: Tensor) -> Tensor:
         """x plus a convolution of x of its shape."""
@@ -87,7 +106,7 @@ class Net:
         b = self.conv(x, x.channels, same, x.channels if self.rng.random() < 0.5 else 1)
         y = self.output(x.height, x.length, x.channels)
         inputs = (x, b) if self.rng.random() < 0.5 else (b, x)
-        return self.add(mixing.add(f"add{len(self.ops)}", inputs, y, _range(self.rng, y)))
+        return self.add(mixing.add(f"add{len(self.ops)}", inputs, y, output_range(self.rng, y)))
 
     def concat(self, *inputs: Tensor) -> Tensor:
         axis = str(self.rng.choice(["height", "length", "channels"] if self.images else ["length", "channels"]))
@@ -105,7 +124,7 @@ class Net:
             y = replace(y, scale=x.scale, zero_point=x.zero_point)
             return self.add(MaxPool(f"max{len(self.ops)}", x, y, window))
         factor = pool_multiplier(x.scale, y.scale, window.taps)
-        return self.add(AveragePool(f"average{len(self.ops)}", x, y, window, factor, *_range(self.rng, y)))
+        return self.add(AveragePool(f"average{len(self.ops)}", x, y, window, factor, *output_range(self.rng, y)))
 
     def pad(self, x: Tensor) -> Tensor:
         top, left, bottom, right = (int(v) for v in self.rng.integers(0, 3, 4))
@@ -130,7 +149,28 @@ class Net:
         return Graph(self.input, self.last, tuple(self.ops))
 
 
-def branching(rng: Rng, dtype: Dtype, *, images: bool, ending: str = "", channels: int | None = None) -> Graph:
+@dataclass(frozen=True)
+class Case:
+    """A network, a window, and every operation's output as defined."""
+
+    graph: Graph
+    window: np.ndarray
+    tensors: list[np.ndarray]
+
+
+def centred(op: Conv1d | Conv2d, x: np.ndarray) -> Conv1d | Conv2d:
+    """Choose bias and multiplier so that every output channel varies about the middle of its codes."""
+    least = 2.0**-10 if op.input.dtype == "int8" else 2.0**-18
+    wide = replace(op.output, dtype="int16", zero_point=0)
+    channels = op.output.channels
+    one = replace(op, bias=op.bias * 0, multiplier=np.full(channels, least, np.float32), y_min=-32768, y_max=32767)
+    sums = any_output(replace(one, output=wide), [x]).reshape(-1, channels).astype(np.float64)
+    spread = SPREAD[op.input.dtype] / np.maximum(sums.std(), 1.0)
+    bias = np.rint(-sums.mean(axis=0) / least).astype(np.int32)
+    return replace(op, bias=bias, multiplier=np.full(channels, spread * least, np.float32))
+
+
+def branching(rng: Rng, dtype: Dtype, *, images: bool, ending: str = "", channels: int | None = None) -> Case:
     """Every operation, in an order in which all of them meet several shapes."""
     net = Net(rng, dtype, images=images, channels=channels)
     stem = net.conv(net.last, int(rng.choice([3, 8, 16, 20])), net.window(net.last))
@@ -144,4 +184,5 @@ def branching(rng: Rng, dtype: Dtype, *, images: bool, ending: str = "", channel
     depth = net.conv(wide, wide.channels, net.window(wide), wide.channels)
     groups = 2 if depth.channels % 2 == 0 else 1
     net.conv(depth, 6, Window((1, 1), (1, 1), (0, 0, 0, 0)) if rng.random() < 0.5 else net.window(depth), groups)
-    return net.head(int(rng.integers(2, 6)), ending)
+    graph = net.head(int(rng.integers(2, 6)), ending)
+    return Case(graph, net.values["codes"], [net.values[op.output.name] for op in graph.ops])

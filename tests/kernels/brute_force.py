@@ -89,12 +89,15 @@ def tensors(graph: Graph, codes: np.ndarray) -> list[np.ndarray]:
     """Every operation's output, in order, for an input of the graph's shape."""
     by_name, outputs = {graph.input.name: codes}, []
     for op in graph.ops:
-        inputs = [by_name[tensor.name] for tensor in op.inputs]
-        by_position = isinstance(op, Widen | Conv1d | GlobalAveragePool | Dense)
-        y = flat_output(op, *inputs) if by_position else definitions.op_output(op, inputs)
-        outputs.append(y)
-        by_name[op.output.name] = y
+        outputs.append(any_output(op, [by_name[tensor.name] for tensor in op.inputs]))
+        by_name[op.output.name] = outputs[-1]
     return outputs
+
+
+def any_output(op: Op, inputs: list[np.ndarray]) -> np.ndarray:
+    """Any operation on tensors of any shape."""
+    by_position = isinstance(op, Widen | Conv1d | GlobalAveragePool | Dense)
+    return flat_output(op, *inputs) if by_position else definitions.op_output(op, inputs)
 
 
 def flat_output(op: Op, x: np.ndarray) -> np.ndarray:

@@ -152,8 +152,11 @@ class _Lowering:
         self._tensors[real] = tensor
 
     def _widen(self, node: onnx.NodeProto) -> None:
-        """The one QuantizeLinear that ends no layer: of the input codes to int16, which shifts them."""
+        """A QuantizeLinear that ends no layer: of the same codes once more, or of the input codes to int16."""
         source, output = self._tensors.get(node.input[0]), self._quantised(node.output[0], node)
+        if source is not None and _same_codes(source, output):
+            self._tensors[node.output[0]] = source
+            return
         if source is None or source.zero_point or output.dtype != "int16" or output.scale * WIDENING != source.scale:
             raise _in_float(f"node {node.name}", f"what {node.name} quantises was not computed from codes")
         self._ops.append(Widen(node.name, source, output, np.float32(WIDENING)))
@@ -217,8 +220,7 @@ class _Lowering:
 
     def _same_type(self, node: onnx.NodeProto, source: Tensor, output: Tensor) -> Op:
         """Lower what neither sums nor clips: of codes to codes, the first two at the same scale."""
-        kept = (source.scale, source.zero_point) == (output.scale, output.zero_point)
-        if node.op_type in ("MaxPool", "Pad") and not kept:
+        if node.op_type in ("MaxPool", "Pad") and not _same_codes(source, output):
             raise _in_float(f"node {node.name}", f"{node.name} reads and writes codes of different scales")
         if node.op_type == "MaxPool":
             return MaxPool(node.name, source, output, pool_window(node))
@@ -297,6 +299,10 @@ class _Lowering:
         shape = self._view.shapes[value]
         length, height = (*shape[:1:-1], 1, 1)[:2]
         return Tensor(value, length, shape[1], scale, zero_point, dtype, height)
+
+
+def _same_codes(one: Tensor, other: Tensor) -> bool:
+    return (one.dtype, one.scale, one.zero_point) == (other.dtype, other.scale, other.zero_point)
 
 
 def conv_window(node: onnx.NodeProto, kernel: tuple[int, ...]) -> Window:
