@@ -11,6 +11,7 @@ import yaml
 
 from stages.core.cgen.emit import FILES
 from stages.core.conversion import INTERFACE_VERSION, Conversion, convert
+from stages.core.errors import ConfigError
 from stages.core.graph.export import SCORE
 from stages.core.graph.reference import execute, score_codes
 from stages.core.graph.runtime import run
@@ -26,11 +27,18 @@ ACTIVATION_BYTES = {"int8": 1, "int32 head": 1, "int16": 2, "float": 4}
 DECISION = Decision.model_validate(yaml.safe_load((ROOT / "conf/decision/default.yaml").read_text(encoding="utf-8")))
 
 
-def converted(precision: str) -> Conversion:
-    preprocess = preprocess_contract(np.random.Generator(np.random.PCG64(1)), 128, 2)
+def converted(precision: str, layers: int = 0, dc: str = "window_mean") -> Conversion:
+    preprocess = preprocess_contract(np.random.Generator(np.random.PCG64(1)), 128, 2, dc) | {"hop": 60}
     thresholds = [{"code": 10, "logit": 0.5}, {"code": 20, "logit": 0.75}]
     return convert(
-        exported(precision), precision, thresholds, preprocess, ("a", "b", "c"), {"task": "test"}, decision=DECISION
+        exported(precision),
+        precision,
+        thresholds,
+        preprocess,
+        ("a", "b", "c"),
+        {"task": "test"},
+        decision=DECISION,
+        streaming_layers=layers,
     )
 
 
@@ -75,3 +83,20 @@ def test_each_precision_has_its_c_and_its_price_in_bytes():
     assert 1.9 < arena["int16"] / arena["int8"] < 2.1
     assert 3.8 < arena["float"] / arena["int8"] < 4.2
     assert len(made["int16"].weights) == len(made["int8"].weights) < len(made["float"].weights) / 2
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_streaming_changes_code_and_memory_and_nothing_that_is_computed(precision):
+    plain, streaming = converted(precision, dc="none"), converted(precision, layers=1, dc="none")
+    assert streaming.weights == plain.weights
+    assert streaming.contract == plain.contract | {"arena_bytes": streaming.arena.arena_bytes} | {
+        "arena_lower_bound_bytes": streaming.arena.lower_bound
+    }
+    assert streaming.arena.arena_bytes > plain.arena.arena_bytes
+    assert "tg_take_over(" in streaming.files["model.c"]
+    assert "tg_take_over(" not in plain.files["model.c"]
+
+
+def test_streaming_is_refused_where_codes_depend_on_the_whole_window():
+    with pytest.raises(ConfigError, match=r"convert\.streaming_layers: streaming_layers is 1 and codes depend on"):
+        converted("int8", layers=1)
