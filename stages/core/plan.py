@@ -263,9 +263,11 @@ class _Search:
         self._place(ordered, [None] * len(ordered), (0,) * len(ordered[0].heights), 0)
 
     def _place(self, items: list[_Item], offsets: list[int | None], skyline: tuple[int, ...], last: int) -> None:
-        if self.is_over or self._is_hopeless(items, offsets, skyline, last):
+        if self.is_over:
             return
         self.nodes_left -= 1
+        if self._is_hopeless(items, offsets, skyline, last):
+            return
         if None not in offsets:
             self.best = _layout(items, [offset for offset in offsets if offset is not None])
             return
