@@ -10,9 +10,11 @@ from stages.core.artifacts import output_directory, read_json, write_json
 from stages.core.conversion import Around, Conversion, convert
 from stages.core.errors import GateRefused
 from stages.core.graph.onnx_view import read_model
+from stages.core.report.plan_figure import save_plan
 from stages.core.runtime.fault import Limits
 from stages.core.runtime.limits import fit_limits
 from stages.core.runtime.measures_file import load_measures
+from stages.core.schema.convert import Convert
 from stages.core.schema.decision import Decision
 from stages.core.schema.labels import Labels
 from stages.core.schema.runtime import Runtime
@@ -28,6 +30,7 @@ class ConvertSettings(Settings):
     labels: Labels
     decision: Decision
     runtime: Runtime
+    convert: Convert
 
 
 def main(paths: argparse.Namespace) -> str:
@@ -61,12 +64,12 @@ def main(paths: argparse.Namespace) -> str:
             folder = out / "rungs" / rung
             (folder / "generated").mkdir(parents=True)
             write(converted, folder, folder / "generated")
-        record.metrics({"arena_bytes": ships.arena_bytes, "weight_bytes": len(ships.weights)})
+        record.metrics({"arena_bytes": ships.arena.arena_bytes, "weight_bytes": len(ships.weights)})
         record.artifact(out / "contract.json")
         record.artifact(out / "model.onnx")
     return (
         f"convert: {selected} of {', '.join(rungs)}: {len(ships.graph.ops)} operations, weights {len(ships.weights)} "
-        f"bytes, arena {ships.arena_bytes} bytes (lower bound {ships.arena_lower_bound}), threshold codes "
+        f"bytes, arena {ships.arena.arena_bytes} bytes (lower bound {ships.arena.lower_bound}), threshold codes "
         f"{ships.contract['decision']['threshold_codes']}"
     )
 
@@ -77,7 +80,16 @@ def conversion(paths: argparse.Namespace, settings: ConvertSettings, rung: str, 
     thresholds = read_json(paths.quantize / "thresholds.json")[rung]
     preprocess = read_json(paths.features / "contract.json")
     around = Around(settings.decision, settings.runtime, fault_limits(paths, settings.runtime, preprocess["window"]))
-    return convert(model, rung, thresholds, preprocess, settings.labels.classes, facts, around=around)
+    return convert(
+        model,
+        rung,
+        thresholds,
+        preprocess,
+        settings.labels.classes,
+        facts,
+        around=around,
+        streaming_layers=settings.convert.streaming_layers,
+    )
 
 
 def fault_limits(paths: argparse.Namespace, runtime: Runtime, window: int) -> tuple[Limits, ...]:
@@ -92,7 +104,8 @@ def fault_limits(paths: argparse.Namespace, runtime: Runtime, window: int) -> tu
 def write(converted: Conversion, folder: Path, generated: Path) -> None:
     """Write what belongs to one precision."""
     (folder / "weights.bin").write_bytes(converted.weights)
-    (folder / "plan.txt").write_text(converted.picture, encoding="utf-8")
+    steps = [op.name for op in converted.graph.ops]
+    save_plan(folder / "plan.png", converted.contract["precision"], converted.buffers, converted.arena, steps)
     write_json(folder / "contract.json", converted.contract)
     for name, text in converted.files.items():
         (generated / name).write_text(text, encoding="utf-8")

@@ -9,11 +9,12 @@
  * x        float [input_length][channels]
  * weights  float [kernel][channels], the order of the inner loop
  * bias     float [channels]
- * output   float [output_length][channels], not overlapping x
+ * output   float [output_length][channels], apart from x or at the same address
  *
  * Alignment   none beyond that of the element types.
  * Assumes     groups = input_channels = output_channels; finite constants; compiled with -ffp-contract=off and
  *             without -ffast-math; the default rounding mode.
+ *             Output and x at the same address: pad_left = 0.
  * Guarantees  reads no element outside x; the loop over channels is contiguous in x, weights and output.
  */
 #ifndef TG_KERNELS_DEPTHWISE_CONV1D_F32_H
@@ -24,9 +25,9 @@
 #include "float32.h"
 #include "shape.h"
 
-TG_INLINE void tg_depthwise_conv1d_positions_f32(tg_conv1d s, tg_range y, const tg_f32 *restrict x,
+TG_INLINE void tg_depthwise_conv1d_positions_f32(tg_conv1d s, tg_range y, const tg_f32 *x,
                                                  const float *restrict weights, const float *restrict bias,
-                                                 tg_f32 *restrict output, int32_t begin, int32_t end, bool edge)
+                                                 tg_f32 *output, int32_t begin, int32_t end, bool edge)
 {
     const int32_t channels = s.input_channels;
     for (int32_t t = begin; t < end; t++) {
@@ -45,9 +46,9 @@ TG_INLINE void tg_depthwise_conv1d_positions_f32(tg_conv1d s, tg_range y, const 
     }
 }
 
-TG_INLINE void tg_depthwise_conv1d_f32(tg_conv1d s, tg_range y, const tg_f32 *restrict x,
+TG_INLINE void tg_depthwise_conv1d_f32(tg_conv1d s, tg_range y, const tg_f32 *x,
                                        const float *restrict weights, const float *restrict bias,
-                                       tg_f32 *restrict output)
+                                       tg_f32 *output)
 {
     const int32_t begin = tg_conv1d_interior_begin(s);
     const int32_t end = tg_conv1d_interior_end(s);

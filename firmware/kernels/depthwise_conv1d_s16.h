@@ -7,11 +7,13 @@
  * weights     int8  [kernel][channels], the order of the inner loop
  * bias        int32 [channels]
  * multiplier  float [channels]
- * output      int16 [output_length][channels], not overlapping x
+ * output      int16 [output_length][channels], apart from x or at the same address
  *
  * Alignment   none beyond that of the element types.
  * Assumes     groups = input_channels = output_channels; |bias| + 32768 * sum|w| < 2^31 per channel, which the
  *             generator proves.
+ *             Output and x at the same address: pad_left = 0, and on the DSP extension what dsp/depthwise.h says of the
+ *             positions that it computes again.
  * Guarantees  reads no element outside x; the loop over channels is contiguous in x, weights and output.
  */
 #ifndef TG_KERNELS_DEPTHWISE_CONV1D_S16_H
@@ -22,9 +24,9 @@
 #include "requantize.h"
 #include "shape.h"
 
-TG_INLINE void tg_depthwise_conv1d_positions_s16(tg_conv1d s, tg_codes y, const tg_s16 *restrict x,
+TG_INLINE void tg_depthwise_conv1d_positions_s16(tg_conv1d s, tg_codes y, const tg_s16 *x,
                                                  const int8_t *restrict weights, const int32_t *restrict bias,
-                                                 const float *restrict multiplier, tg_s16 *restrict output,
+                                                 const float *restrict multiplier, tg_s16 *output,
                                                  int32_t begin, int32_t end, bool edge)
 {
     const int32_t channels = s.input_channels;
@@ -43,9 +45,9 @@ TG_INLINE void tg_depthwise_conv1d_positions_s16(tg_conv1d s, tg_codes y, const 
     }
 }
 
-TG_INLINE void tg_depthwise_conv1d_s16_scalar(tg_conv1d s, tg_codes y, const tg_s16 *restrict x,
+TG_INLINE void tg_depthwise_conv1d_s16_scalar(tg_conv1d s, tg_codes y, const tg_s16 *x,
                                               const int8_t *restrict weights, const int32_t *restrict bias,
-                                              const float *restrict multiplier, tg_s16 *restrict output)
+                                              const float *restrict multiplier, tg_s16 *output)
 {
     const int32_t begin = tg_conv1d_interior_begin(s);
     const int32_t end = tg_conv1d_interior_end(s);
@@ -58,9 +60,9 @@ TG_INLINE void tg_depthwise_conv1d_s16_scalar(tg_conv1d s, tg_codes y, const tg_
 #if defined(__ARM_FEATURE_DSP)
 #include "dsp/depthwise_conv1d_s16.h"
 #else
-TG_INLINE void tg_depthwise_conv1d_s16(tg_conv1d s, tg_codes y, const tg_s16 *restrict x,
+TG_INLINE void tg_depthwise_conv1d_s16(tg_conv1d s, tg_codes y, const tg_s16 *x,
                                        const int8_t *restrict weights, const int32_t *restrict bias,
-                                       const float *restrict multiplier, tg_s16 *restrict output)
+                                       const float *restrict multiplier, tg_s16 *output)
 {
     tg_depthwise_conv1d_s16_scalar(s, y, x, weights, bias, multiplier, output);
 }

@@ -4,7 +4,7 @@
  *     y[c]   = clip(acc[c] * multiplier, y.min, y.max) the multiplier is float32(1 / length)
  *
  * x       float [length][channels]
- * output  float [channels], not overlapping x
+ * output  float [channels], apart from x or at the same address
  *
  * Alignment  none beyond that of the element types.
  * Assumes    compiled without -ffast-math; the default rounding mode.
@@ -15,8 +15,8 @@
 #include "float32.h"
 #include "shape.h"
 
-TG_INLINE void tg_global_average_pool_f32(tg_global_average_pool s, tg_range y, const tg_f32 *restrict x,
-                                          float multiplier, tg_f32 *restrict output)
+TG_INLINE void tg_global_average_pool_f32(tg_global_average_pool s, tg_range y, const tg_f32 *x,
+                                          float multiplier, tg_f32 *output)
 {
     for (int32_t c = 0; c < s.channels; c++) {
         float acc = 0.0f;

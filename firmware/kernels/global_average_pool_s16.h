@@ -4,7 +4,7 @@
  *     y[c]   = requantize(acc[c], multiplier)          the multiplier holds 1 / length
  *
  * x       int16 [length][channels]
- * output  int16 [channels], not overlapping x
+ * output  int16 [channels], apart from x or at the same address
  *
  * Alignment  none beyond that of the element types.
  * Assumes    32768 * length < 2^31.
@@ -15,8 +15,8 @@
 #include "requantize.h"
 #include "shape.h"
 
-TG_INLINE void tg_global_average_pool_s16(tg_global_average_pool s, tg_codes y, const tg_s16 *restrict x,
-                                          float multiplier, tg_s16 *restrict output)
+TG_INLINE void tg_global_average_pool_s16(tg_global_average_pool s, tg_codes y, const tg_s16 *x,
+                                          float multiplier, tg_s16 *output)
 {
     for (int32_t c = 0; c < s.channels; c++) {
         int32_t acc = 0;

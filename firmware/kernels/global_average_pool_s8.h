@@ -4,7 +4,7 @@
  *     y[c]   = requantize(acc[c], multiplier)          the multiplier holds 1 / length
  *
  * x       int8 [length][channels]
- * output  int8 [channels], not overlapping x
+ * output  int8 [channels], apart from x or at the same address
  *
  * Alignment  none.
  * Assumes    255 * length < 2^31.
@@ -15,8 +15,8 @@
 #include "requantize.h"
 #include "shape.h"
 
-TG_INLINE void tg_global_average_pool_s8_scalar(tg_global_average_pool s, tg_codes y, const int8_t *restrict x,
-                                                float multiplier, int8_t *restrict output)
+TG_INLINE void tg_global_average_pool_s8_scalar(tg_global_average_pool s, tg_codes y, const int8_t *x,
+                                                float multiplier, int8_t *output)
 {
     for (int32_t c = 0; c < s.channels; c++) {
         int32_t acc = -s.length * s.input_zero_point;
@@ -33,8 +33,8 @@ TG_INLINE void tg_global_average_pool_s8_scalar(tg_global_average_pool s, tg_cod
 #elif defined(__ARM_FEATURE_DSP)
 #include "dsp/global_average_pool_s8.h"
 #else
-TG_INLINE void tg_global_average_pool_s8(tg_global_average_pool s, tg_codes y, const int8_t *restrict x,
-                                         float multiplier, int8_t *restrict output)
+TG_INLINE void tg_global_average_pool_s8(tg_global_average_pool s, tg_codes y, const int8_t *x,
+                                         float multiplier, int8_t *output)
 {
     tg_global_average_pool_s8_scalar(s, y, x, multiplier, output);
 }

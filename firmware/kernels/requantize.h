@@ -35,6 +35,16 @@ TG_INLINE int32_t tg_rint(float value)
     return bits - 0x4B400000;
 }
 
+/* The nearest code of the range to a value in codes. */
+TG_INLINE int32_t tg_nearest_code(float value, tg_codes y)
+{
+    const float low = (float)y.min;
+    const float high = (float)y.max;
+    value = value < low ? low : value;
+    value = value > high ? high : value;
+    return tg_rint(value);
+}
+
 TG_INLINE int32_t tg_requantize(int32_t acc, float multiplier, tg_codes y)
 {
     const float low = (float)(y.min - y.zero_point);

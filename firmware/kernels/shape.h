@@ -1,7 +1,8 @@
 /* Shapes of operators, and where the padding of a convolution is not involved.
  *
- * Activations lie in the layout [length][channels]. An int8 kernel takes a bias that already holds
- * -input_zero_point * sum(weights of the output channel), so that its inner loop multiplies raw codes:
+ * Activations lie in the layout [length][channels], of images [height][length][channels]. An int8 kernel takes a bias
+ * that already holds -input_zero_point * sum(weights of the output channel), so that its inner loop multiplies raw
+ * codes:
  *
  *     sum(w * (x - z)) + b  =  sum(w * x) + (b - z * sum(w))
  *
@@ -9,6 +10,8 @@
  */
 #ifndef TG_KERNELS_SHAPE_H
 #define TG_KERNELS_SHAPE_H
+
+#include <stdbool.h>
 
 #include "types.h"
 
@@ -38,6 +41,64 @@ typedef struct {
 typedef struct {
     int32_t count;
 } tg_widen;
+
+typedef struct {
+    int32_t input_height;
+    int32_t input_length;
+    int32_t input_channels;
+    int32_t output_height;
+    int32_t output_length;
+    int32_t output_channels;
+    int32_t groups;
+    int32_t kernel_height;
+    int32_t kernel_length;
+    int32_t stride_height;
+    int32_t stride_length;
+    int32_t pad_top;
+    int32_t pad_left;
+    int32_t input_zero_point;
+} tg_conv2d;
+
+typedef struct {
+    int32_t input_height; /* 1 for a pool over length alone */
+    int32_t input_length;
+    int32_t channels;
+    int32_t output_height;
+    int32_t output_length;
+    int32_t kernel_height;
+    int32_t kernel_length;
+    int32_t stride_height;
+    int32_t stride_length;
+    int32_t pad_top;
+    int32_t pad_left;
+    int32_t input_zero_point;
+} tg_pool;
+
+typedef struct {
+    int32_t count;
+} tg_elements;
+
+/* One of several tensors that lie side by side in each row of the output. */
+typedef struct {
+    int32_t rows;
+    int32_t row;        /* elements of this tensor in a row, for a plain copy bytes */
+    int32_t output_row; /* of all tensors */
+    int32_t offset;     /* of those before this one */
+} tg_concat;
+
+typedef struct {
+    int32_t rows_above;
+    int32_t rows;
+    int32_t rows_below;
+    int32_t bytes_before;
+    int32_t row_bytes;
+    int32_t bytes_after;
+    int32_t fill; /* the byte of real zero */
+} tg_pad;
+
+typedef struct {
+    int32_t channels;
+} tg_softmax;
 
 /* First output position whose taps all lie at or after the first input. */
 TG_INLINE int32_t tg_conv1d_interior_begin(tg_conv1d s)
@@ -72,13 +133,53 @@ typedef struct {
     int32_t end;
 } tg_taps;
 
-/* The taps inside the input, of the output whose tap 0 lies at `start`; the others lie in the padding. */
+/* The taps that lie inside the input's `size` positions, if tap 0 lies at `start`; the others lie in the padding. */
+TG_INLINE tg_taps tg_taps_inside(int32_t start, int32_t kernel, int32_t size)
+{
+    const int32_t room = size - start;
+    const int32_t begin = start < 0 ? -start : 0;
+    const int32_t end = room < kernel ? room : kernel;
+    return (tg_taps){ begin, end > begin ? end : begin };
+}
+
 TG_INLINE tg_taps tg_conv1d_taps_inside(tg_conv1d s, int32_t start)
 {
-    const int32_t room = s.input_length - start;
-    const int32_t begin = start < 0 ? -start : 0;
-    const int32_t end = room < s.kernel ? room : s.kernel;
-    return (tg_taps){ begin, end > begin ? end : begin };
+    return tg_taps_inside(start, s.kernel, s.input_length);
+}
+
+/* The taps of one output of a pool or convolution of two dimensions that lie inside: rows, columns, and where in the
+ * input, in positions, tap (0, 0) lies, which may be outside. */
+typedef struct {
+    tg_taps rows;
+    tg_taps columns;
+    int32_t origin;
+} tg_window;
+
+TG_INLINE tg_window tg_pool_window(tg_pool s, int32_t row, int32_t column)
+{
+    const int32_t top = row * s.stride_height - s.pad_top;
+    const int32_t left = column * s.stride_length - s.pad_left;
+    return (tg_window){ tg_taps_inside(top, s.kernel_height, s.input_height),
+                        tg_taps_inside(left, s.kernel_length, s.input_length), top * s.input_length + left };
+}
+
+TG_INLINE tg_window tg_conv2d_window(tg_conv2d s, int32_t row, int32_t column)
+{
+    const int32_t top = row * s.stride_height - s.pad_top;
+    const int32_t left = column * s.stride_length - s.pad_left;
+    return (tg_window){ tg_taps_inside(top, s.kernel_height, s.input_height),
+                        tg_taps_inside(left, s.kernel_length, s.input_length), top * s.input_length + left };
+}
+
+/* Whether no tap lies in the padding. */
+TG_INLINE bool tg_conv2d_is_whole(tg_conv2d s, tg_window w)
+{
+    return w.rows.end - w.rows.begin == s.kernel_height && w.columns.end - w.columns.begin == s.kernel_length;
+}
+
+TG_INLINE bool tg_is_inside(tg_window w, int32_t row, int32_t column)
+{
+    return row >= w.rows.begin && row < w.rows.end && column >= w.columns.begin && column < w.columns.end;
 }
 
 #endif

@@ -13,6 +13,7 @@ from stages.core.schema.base import Section, flatten
 from stages.core.schema.build import Board, Build
 from stages.core.schema.capture import Capture
 from stages.core.schema.compute import Compute
+from stages.core.schema.convert import Convert
 from stages.core.schema.decision import Decision
 from stages.core.schema.features import Features
 from stages.core.schema.gate import Gate
@@ -45,6 +46,7 @@ class Config(Section):
     gate: Gate
     decision: Decision
     runtime: Runtime
+    convert: Convert
     build: Build
     board: dict[str, Board]
     validation: Validate = Field(alias="validate")  # pydantic keeps the name `validate` for itself

@@ -9,11 +9,12 @@ from typing import Any
 
 from stages.core.cgen.emit import emit
 from stages.core.cgen.lifetimes import lifetimes
+from stages.core.cgen.streaming import kept_layers
 from stages.core.cgen.weights import pack_weights
 from stages.core.graph.ir import Graph, Tensor
 from stages.core.graph.lower import accumulator_bounds, read_graph
 from stages.core.graph.reference import head_of
-from stages.core.plan import Plan, picture, plan, prove
+from stages.core.plan import Buffer, Plan, plan, prove
 from stages.core.runtime.fault import Limits
 from stages.core.runtime.rules import decision_rules
 from stages.core.runtime.stream import Stream
@@ -47,9 +48,9 @@ class Conversion:
     Attributes
     ----------
     graph : Graph
-    arena_bytes, arena_lower_bound : int
-    picture : str
-        The memory plan, for people.
+    buffers : list of Buffer
+        The tensors as the plan knows them.
+    arena : Plan
     contract : dict
         The model contract.
     weights : bytes
@@ -59,9 +60,8 @@ class Conversion:
     """
 
     graph: Graph
-    arena_bytes: int
-    arena_lower_bound: int
-    picture: str
+    buffers: list[Buffer]
+    arena: Plan
     contract: dict[str, Any]
     weights: bytes
     files: dict[str, str]
@@ -93,6 +93,7 @@ def convert(
     facts: Mapping[str, Any],
     *,
     around: Around,
+    streaming_layers: int = 0,
 ) -> Conversion:
     """Lower a network, plan its memory, generate its C, and state its contract.
 
@@ -111,6 +112,8 @@ def convert(
     facts : mapping
         Further entries of the contract.
     around : Around
+    streaming_layers : int, default 0
+        Convolutions that keep their output from one window to the next.
 
     Raises
     ------
@@ -119,10 +122,11 @@ def convert(
     ArtifactError
         If the preprocess contract and the network do not fit together.
     ConfigError
-        If the scores of this precision do not allow what the decision asks.
+        If the scores of this precision do not allow what the decision asks, or so many layers cannot keep their output.
     """
     graph = read_graph(model)
-    buffers = lifetimes(graph)
+    kept = kept_layers(graph, preprocess, streaming_layers)
+    buffers = lifetimes(graph, kept)
     arena = plan(buffers)
     prove(buffers, arena)
     weights, table = pack_weights(graph)
@@ -138,7 +142,7 @@ def convert(
         "model_version": version,
         "precision": precision,
         "decision": {
-            "class": _CLASS[decision.pick],
+            "class": _CLASS[around.decision.pick],
             "threshold_codes": codes,
             "threshold_logits": logits,
             "alarm": "a state other than 0 by the rules, as firmware/runtime/decision.h states them",
@@ -147,8 +151,8 @@ def convert(
         "stream": stream.to_json(),
         "weights": table,
     }
-    files = emit(graph, arena, preprocess, rules=rules, model_sha256=version, stream=stream)
-    return Conversion(graph, arena.arena_bytes, arena.lower_bound, picture(buffers, arena), contract, weights, files)
+    files = emit(graph, arena, preprocess, rules=rules, model_sha256=version, stream=stream, kept=kept)
+    return Conversion(graph, buffers, arena, contract, weights, files)
 
 
 def model_contract(graph: Graph, arena: Plan, classes: Sequence[str], pick: Pick) -> dict[str, Any]:

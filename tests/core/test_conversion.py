@@ -10,11 +10,13 @@ import pytest
 import yaml
 
 from stages.core.cgen.emit import FILES
-from stages.core.conversion import INTERFACE_VERSION, Conversion, convert
+from stages.core.conversion import INTERFACE_VERSION, Around, Conversion, convert
+from stages.core.errors import ConfigError
 from stages.core.graph.export import SCORE
 from stages.core.graph.reference import execute, score_codes
 from stages.core.graph.runtime import run
 from stages.core.schema.decision import Decision
+from stages.core.schema.runtime import Runtime
 from tests.core.graph.networks import exported, windows
 from tests.kernels.random_networks import preprocess_contract
 
@@ -24,13 +26,21 @@ ACTIVATION_BYTES = {"int8": 1, "int32 head": 1, "int16": 2, "float": 4}
 
 
 DECISION = Decision.model_validate(yaml.safe_load((ROOT / "conf/decision/default.yaml").read_text(encoding="utf-8")))
+RUNTIME = Runtime.model_validate(yaml.safe_load((ROOT / "conf/runtime/default.yaml").read_text(encoding="utf-8")))
 
 
-def converted(precision: str, decision: Decision = DECISION) -> Conversion:
-    preprocess = preprocess_contract(np.random.Generator(np.random.PCG64(1)), 128, 2)
+def converted(precision: str, decision: Decision = DECISION, layers: int = 0, dc: str = "window_mean") -> Conversion:
+    preprocess = preprocess_contract(np.random.Generator(np.random.PCG64(1)), 128, 2, dc) | {"hop": 60}
     thresholds = [{"code": 10, "logit": 0.5}, {"code": 20, "logit": 0.75}]
     return convert(
-        exported(precision), precision, thresholds, preprocess, ("a", "b", "c"), {"task": "test"}, decision=decision
+        exported(precision),
+        precision,
+        thresholds,
+        preprocess,
+        ("a", "b", "c"),
+        {"task": "test"},
+        around=Around(decision, RUNTIME),
+        streaming_layers=layers,
     )
 
 
@@ -69,8 +79,8 @@ def test_each_precision_has_its_c_and_its_price_in_bytes():
     for each in made.values():
         assert set(each.files) == set(FILES)
         assert each.contract["model_version"] in each.files["model.c"]
-        assert each.arena_bytes == each.contract["arena_bytes"] >= each.arena_lower_bound
-    arena = {precision: each.arena_bytes for precision, each in made.items()}
+        assert each.arena.arena_bytes == each.contract["arena_bytes"] >= each.arena.lower_bound
+    arena = {precision: each.arena.arena_bytes for precision, each in made.items()}
     assert arena["int8"] == arena["int32 head"]
     assert 1.9 < arena["int16"] / arena["int8"] < 2.1
     assert 3.8 < arena["float"] / arena["int8"] < 4.2
@@ -85,3 +95,20 @@ def test_the_contract_says_how_a_window_gets_its_class():
     assert exclusive["output"]["meaning"].endswith("the logit of the window being of it")
     assert exclusive["decision"]["class"].startswith("class k + 1 of the highest score_code[k], if that is >=")
     assert exclusive["decision"]["rules"]["pick"] == "highest"
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_streaming_changes_code_and_memory_and_nothing_that_is_computed(precision):
+    plain, streaming = converted(precision, dc="none"), converted(precision, layers=1, dc="none")
+    assert streaming.weights == plain.weights
+    assert streaming.contract == plain.contract | {"arena_bytes": streaming.arena.arena_bytes} | {
+        "arena_lower_bound_bytes": streaming.arena.lower_bound
+    }
+    assert streaming.arena.arena_bytes > plain.arena.arena_bytes
+    assert "tg_take_over(" in streaming.files["model.c"]
+    assert "tg_take_over(" not in plain.files["model.c"]
+
+
+def test_streaming_is_refused_where_codes_depend_on_the_whole_window():
+    with pytest.raises(ConfigError, match=r"convert\.streaming_layers: streaming_layers is 1 and codes depend on"):
+        converted("int8", layers=1)

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import replace
 
 import numpy as np
 
 from stages.core.graph.ir import Conv1d, Dense, GlobalAveragePool, Graph, Op, Widen
-
-
-def requantize(acc: int, multiplier: float, zero_point: int, y_min: int, y_max: int) -> int:
-    """clip(rint(float32(acc) * multiplier) + zero_point): `round` of a float is half to even and exact."""
-    with np.errstate(over="ignore"):
-        product = float(np.float32(acc) * np.float32(multiplier))
-    if math.isinf(product):
-        return y_max if product > 0 else y_min
-    return min(max(round(product) + zero_point, y_min), y_max)
+from tests.kernels import definitions
+from tests.kernels.arithmetic import float32, requantize
 
 
 def op_output(op: Op, x: np.ndarray) -> np.ndarray:
@@ -80,11 +74,6 @@ def float_element(op: Conv1d | Dense | GlobalAveragePool, x: np.ndarray, t: int,
     return float(op.y_max) if acc > op.y_max else acc
 
 
-def float32(value: float) -> float:
-    with np.errstate(over="ignore", under="ignore"):
-        return float(np.float32(value))
-
-
 def score_codes(output: np.ndarray) -> list[int]:
     """Scores as int32: integers as they are; a float by its place among all floats of its sign."""
     if output.dtype != np.float32:
@@ -97,12 +86,25 @@ def score_codes(output: np.ndarray) -> list[int]:
 
 
 def tensors(graph: Graph, codes: np.ndarray) -> list[np.ndarray]:
-    """Every operation's output, in order, for an input of shape (length, channels)."""
+    """Every operation's output, in order, for an input of the graph's shape."""
     by_name, outputs = {graph.input.name: codes}, []
     for op in graph.ops:
-        outputs.append(op_output(op, by_name[op.input.name]))
+        outputs.append(any_output(op, [by_name[tensor.name] for tensor in op.inputs]))
         by_name[op.output.name] = outputs[-1]
     return outputs
+
+
+def any_output(op: Op, inputs: list[np.ndarray]) -> np.ndarray:
+    """Any operation on tensors of any shape."""
+    by_position = isinstance(op, Widen | Conv1d | GlobalAveragePool | Dense)
+    return flat_output(op, *inputs) if by_position else definitions.op_output(op, inputs)
+
+
+def flat_output(op: Op, x: np.ndarray) -> np.ndarray:
+    """An operation over positions, on what may be an image."""
+    rows, output = op.input.positions, replace(op.output, height=1, length=op.output.positions)
+    flat = replace(op, input=replace(op.input, height=1, length=rows), output=output)
+    return op_output(flat, x.reshape(rows, -1)).reshape(op.output.shape)
 
 
 def preprocess(contract: dict, samples: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from stages.core.cgen.emit import emit
 from stages.core.cgen.lifetimes import lifetimes
+from stages.core.cgen.streaming import Kept
 from stages.core.device.harness import instructions, qemu_command
 from stages.core.device.tools import call
 from stages.core.graph.ir import Graph
@@ -31,12 +32,22 @@ class Run:
 
 
 def run_networks(
-    board: str, folder: Path, networks: Sequence[Graph], windows: Sequence[np.ndarray], optimize: str = "-O3"
+    board: str,
+    folder: Path,
+    networks: Sequence[Graph],
+    windows: Sequence[np.ndarray],
+    optimize: str = "-O3",
+    kept: Sequence[Mapping[str, Kept]] | None = None,
 ) -> list[list[Run]]:
-    """Run each network on its windows, of shape (windows, length, channels)."""
-    write_cases(folder / "cases", networks)
+    """Run each network on its windows, of shape (windows, length, channels).
+
+    With `kept`, windows follow one another by one hop, and each network keeps so much; a run then has what the outputs'
+    bytes hold in the end, and the instructions of the whole network for each operation.
+    """
+    write_cases(folder / "cases", networks, kept or [{}] * len(networks))
     build(board, folder, len(networks), optimize)
-    request = b"".join(np.uint32(len(codes)).tobytes() + codes.tobytes() for codes in windows)
+    stream = kept is not None
+    request = b"".join(np.array([len(codes), stream], np.uint32).tobytes() + codes.tobytes() for codes in windows)
     (folder / "request.bin").write_bytes(request)
     command: list[str | Path] = [folder / "build" / "network_runner.elf"]
     if board in EMULATED:
@@ -63,19 +74,22 @@ class Response:
     def run(self, graph: Graph) -> Run:
         tensors, counts = [], []
         for op in graph.ops:
-            tensors.append(self.array((op.output.length, op.output.channels), op.output.dtype))
+            tensors.append(self.array(op.output.shape, op.output.dtype))
             ticks = int(self.array((1,), "uint64")[0])
             counts.append(instructions(ticks, self.board) if ticks else 0)
         outputs = graph.output.length * graph.output.channels
         return Run(tensors, counts, self.array((outputs,), "int32").tolist())
 
 
-def write_cases(folder: Path, networks: Sequence[Graph]) -> None:
-    for i, graph in enumerate(networks):
+def write_cases(folder: Path, networks: Sequence[Graph], kept: Sequence[Mapping[str, Kept]]) -> None:
+    for i, (graph, stays) in enumerate(zip(networks, kept, strict=True)):
         rng = np.random.Generator(np.random.PCG64(63))
-        contract = preprocess_contract(rng, graph.input.length, graph.input.channels, dc="none")
+        rows = graph.input.shape[0]
+        columns = graph.input.positions * graph.input.channels // rows
+        contract = preprocess_contract(rng, rows, columns, dc="none")
         outputs = graph.output.length * graph.output.channels
-        files = emit(graph, plan(lifetimes(graph)), contract, rules=Rules.plain([0] * outputs), model_sha256="0" * 64)
+        arena, rules = plan(lifetimes(graph, stays)), Rules.plain([0] * outputs)
+        files = emit(graph, arena, contract, rules=rules, model_sha256="0" * 64, kept=stays)
         (folder / str(i)).mkdir(parents=True)
         for name in ("contract.h", "model.h", "model.c"):
             (folder / str(i) / name).write_text(files[name], encoding="utf-8")

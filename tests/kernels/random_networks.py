@@ -37,19 +37,19 @@ def tensor(rng: Rng, name: str, length: int, channels: int, dtype: Dtype = "int8
     return Tensor(name, length, channels, 1.0 if dtype == "float32" else 0.05, zero_point, dtype)
 
 
-def _range(rng: Rng, y: Tensor) -> tuple[float, float]:
+def output_range(rng: Rng, y: Tensor) -> tuple[float, float]:
     """Output range, half the time with a fused ReLU."""
     low, high = LIMITS[y.dtype]
     return (y.zero_point if rng.random() < 0.5 else low), high
 
 
-def _weight(rng: Rng, dtype: Dtype, *shape: int) -> np.ndarray:
+def random_weight(rng: Rng, dtype: Dtype, *shape: int) -> np.ndarray:
     if dtype == "float32":
         return rng.normal(0, np.prod(shape[1:]) ** -0.5, shape).astype(np.float32)
     return rng.integers(-127, 128, shape).astype(np.int8)
 
 
-def _parameters(rng: Rng, dtype: Dtype, outputs: int, fan_in: int) -> tuple[np.ndarray, np.ndarray]:
+def parameters(rng: Rng, dtype: Dtype, outputs: int, fan_in: int) -> tuple[np.ndarray, np.ndarray]:
     """Bias and multipliers that spread typical accumulators over about the output range."""
     if dtype == "float32":
         return rng.normal(0, 0.5, outputs).astype(np.float32), np.ones(outputs, np.float32)
@@ -64,9 +64,9 @@ def conv(
     rng: Rng, name: str, x: Tensor, out: int, kernel: int, stride: int, pads: tuple[int, int], groups: int
 ) -> Conv1d:
     y = tensor(rng, f"{name}_out", (x.length + sum(pads) - kernel) // stride + 1, out, x.dtype)
-    weight = _weight(rng, x.dtype, out, x.channels // groups, kernel)
-    bias, multiplier = _parameters(rng, x.dtype, out, weight[0].size)
-    low, high = _range(rng, y)
+    weight = random_weight(rng, x.dtype, out, x.channels // groups, kernel)
+    bias, multiplier = parameters(rng, x.dtype, out, weight[0].size)
+    low, high = output_range(rng, y)
     return Conv1d(name, x, y, weight, bias, multiplier, stride, *pads, groups, low, high)
 
 
@@ -131,15 +131,15 @@ def random_pool(rng: Rng, x: Tensor | None = None, dtype: Dtype = "int8") -> Glo
     x = x or tensor(rng, "x", int(rng.integers(1, 200)), int(rng.integers(1, 20)), dtype)
     y = tensor(rng, "pool_out", 1, x.channels, x.dtype)
     multiplier = np.float32((1.0 if x.dtype == "float32" else rng.uniform(0.5, 8.0)) / x.length)
-    return GlobalAveragePool("pool", x, y, multiplier, *_range(rng, y))
+    return GlobalAveragePool("pool", x, y, multiplier, *output_range(rng, y))
 
 
 def random_dense(rng: Rng, x: Tensor | None = None, outputs: int | None = None, dtype: Dtype = "int8") -> Dense:
     x = x or tensor(rng, "x", 1, int(rng.integers(1, 70)), dtype)
     outputs = outputs or int(rng.integers(1, 9))
     y = tensor(rng, "dense_out", 1, outputs, x.dtype)
-    weight = _weight(rng, x.dtype, outputs, x.channels)
-    return Dense("dense", x, y, weight, *_parameters(rng, x.dtype, outputs, x.channels), *_range(rng, y))
+    weight = random_weight(rng, x.dtype, outputs, x.channels)
+    return Dense("dense", x, y, weight, *parameters(rng, x.dtype, outputs, x.channels), *output_range(rng, y))
 
 
 def whole_score(op: Dense) -> Dense:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.core.cgen.operators import kernel_call
+from stages.core.cgen.operators import kernel_calls
 from stages.core.graph.ir import Dense, Tensor
 from stages.core.graph.order import order_key
-from tests.kernels import brute_force
+from tests.kernels import arithmetic, brute_force
 from tests.kernels.random_networks import (
     TINY,
     codes,
@@ -64,7 +64,7 @@ def case(name, shape, clip, arrays, output_bytes):
 
 
 def op_case(op, x):
-    call = kernel_call(op)
+    (call,) = kernel_calls(op)
     shape = {ALIASES.get(key, key): value for key, value in call.shape.items()}
     fields = [shape.get(key, 1 if key in ("input_length", "input_channels") else 0) for key in SHAPE]
     if op.output.dtype == "float32":
@@ -223,7 +223,7 @@ def test_requantize_saturates_and_survives_extreme_multipliers(runner, dtype):
     for zero_point, y_min, y_max in ranges:
         for factor in factors:
             cases.append(requantize_case(acc, [factor] * len(acc), zero_point, y_min, y_max, dtype))
-            expected += [brute_force.requantize(a, np.float32(factor), zero_point, y_min, y_max) for a in acc]
+            expected += [arithmetic.requantize(a, np.float32(factor), zero_point, y_min, y_max) for a in acc]
     assert np.frombuffer(runner(cases), dtype).tolist() == expected
 
 

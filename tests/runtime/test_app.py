@@ -23,7 +23,6 @@ from stages.core.runtime.app import App
 from stages.core.runtime.decision import UNCERTAIN, UNKNOWN, Codes, Rules
 from stages.core.runtime.limits import fit_limits, measure
 from stages.core.runtime.stream import Stream
-from stages.core.schema.decision import Pick
 from stages.core.schema.runtime import Policy
 from tests.core.device.boards import BUILD, EMULATED, FIRMWARE, load_board, need_tools, write_generated
 from tests.kernels import brute_force
@@ -79,41 +78,43 @@ class Product:
 @pytest.fixture(scope="module")
 def product(tmp_path_factory):
     """Random networks between a fault gate and a decision that use all they have."""
-    rng = np.random.Generator(np.random.PCG64(31))
-    graph, contract = random_graph(rng, WINDOW, CHANNELS, OUTPUTS, "int16"), preprocess_contract(rng, WINDOW, CHANNELS)
-    contract["sample_rate_hz"] = RATE_HZ
-    hop = contract["hop"]
-    healthy, broken = recording(hop)
     known = {}
 
-    def score_one(window):
-        key = window.tobytes()
-        if key not in known:
-            codes = brute_force.preprocess(contract, window)
-            known[key] = brute_force.score_codes(brute_force.tensors(graph, codes)[-1])
-        return known[key]
-
-    def score(windows):
-        return np.array([score_one(window) for window in windows])
-
-    low, high = (np.quantile(score(healthy), q, axis=0).astype(int).tolist() for q in (0.4, 0.6))
-    codes = tuple(Codes(b, a - 1, b - 3, b + 3) for a, b in zip(low, high, strict=True))
-    limits = fit_limits(measure(healthy, RAILS), RAILS, WINDOW, quantile=1.0, headroom=1.1)
-
     @cache
-    def make(pick="severest", late="drop_oldest"):
+    def make(pick="severest", late="drop_oldest", layers=0):
+        rng = np.random.Generator(np.random.PCG64(31))
+        graph = random_graph(rng, WINDOW, CHANNELS, OUTPUTS, "int16")
+        contract = preprocess_contract(rng, WINDOW, CHANNELS, dc="none" if layers else "window_mean")
+        contract["sample_rate_hz"] = RATE_HZ
+        hop = contract["hop"] = 66 if layers else contract["hop"]  # the two layers have a position every six samples
+        healthy, broken = recording(hop)
+
+        def score_one(window):
+            key = contract["dc"], window.tobytes()
+            if key not in known:
+                codes = brute_force.preprocess(contract, window)
+                known[key] = brute_force.score_codes(brute_force.tensors(graph, codes)[-1])
+            return known[key]
+
+        def score(windows):
+            return np.array([score_one(window) for window in windows])
+
+        low, high = (np.quantile(score(healthy), q, axis=0).astype(int).tolist() for q in (0.4, 0.6))
+        codes = tuple(Codes(b, a - 1, b - 3, b + 3) for a, b in zip(low, high, strict=True))
+        limits = fit_limits(measure(healthy, RAILS), RAILS, WINDOW, quantile=1.0, headroom=1.1)
         folder = tmp_path_factory.mktemp("product")
         rules = Rules(codes, pick, True, 2 if pick == "highest" else 0, 2, 2, 3, 2, 3, 2)
         stream = Stream(BLOCK, late, 16, limits, (max(hop - 2 * BLOCK, 0), hop + 2 * BLOCK))
-        generated = write_generated(folder / "generated", graph, contract, rules=rules, stream=stream)
+        made = folder / "generated"
+        generated = write_generated(made, graph, contract, rules=rules, stream=stream, layers=layers)
         return Product(generated, broken, hop, lambda ticks: App(stream, rules, WINDOW, hop, ticks, score))
 
     return make
 
 
-@pytest.mark.parametrize("pick", get_args(Pick))
-def test_every_window_of_a_broken_byte_stream_is_decided_as_the_models_do(product, pick):
-    product = product(pick)
+@pytest.mark.parametrize(("pick", "layers"), [("severest", 0), ("highest", 0), ("severest", 2)])
+def test_every_window_of_a_broken_byte_stream_is_decided_as_the_models_do(product, pick, layers):
+    product = product(pick, layers=layers)
     model = product.model(1.0)
     taken = []
     for number, block in enumerate(product.counts[: len(product.counts) // BLOCK * BLOCK].reshape(-1, BLOCK, CHANNELS)):

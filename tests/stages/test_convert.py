@@ -36,9 +36,10 @@ WINDOWS = np.random.Generator(np.random.PCG64(2)).integers(-80, 80, (20, 128, 2)
 def paths(tmp_path):
     """What the stage reads; the int16 rung is in the gate's table, but its network could not be made."""
     labels = {"kind": "ordered", "classes": ["normal", "worn", "broken"], "min_overlap": 0.5}
-    decision = yaml.safe_load((ROOT / "conf/decision/default.yaml").read_text()) | {"accumulate": 3}
     runtime = yaml.safe_load((ROOT / "conf/runtime/default.yaml").read_text())
+    decision = yaml.safe_load((ROOT / "conf/decision/default.yaml").read_text()) | {"accumulate": 3}
     config = {"seed": 1, "task": "test", "labels": labels, "decision": decision, "runtime": runtime}
+    config |= {"convert": {"streaming_layers": 0}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     for folder in ("split", "features", "quantize"):
         (tmp_path / folder).mkdir()
@@ -76,7 +77,7 @@ def test_the_rung_that_ships_lies_where_build_expects_it_with_the_same_bytes(pat
     convert.main(paths)
     rung = paths.out / "rungs" / "ptq"
     assert (paths.out / "model.onnx").read_bytes() == exported("int8")
-    for name in ("contract.json", "weights.bin", "plan.txt"):
+    for name in ("contract.json", "weights.bin", "plan.png"):
         assert (paths.out / name).read_bytes() == (rung / name).read_bytes()
     for name in FILES:
         assert (paths.generated / name).read_bytes() == (rung / "generated" / name).read_bytes()

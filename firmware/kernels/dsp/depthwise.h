@@ -3,7 +3,8 @@
  * One channel after another, with its bias, multiplier and weights in registers, the weights as pairs of taps. Of a
  * few positions together each pair of x is put together once and used by every position that has it at the same
  * taps: with an even stride by all of them. A last few positions that would go past the end start earlier and are
- * computed again.
+ * computed again. So outputs may only take the place of x if those, `count - 4` and up, read no position below
+ * `count / 4 * 4`, where outputs already lie.
  */
 #ifndef TG_KERNELS_DSP_DEPTHWISE_H
 #define TG_KERNELS_DSP_DEPTHWISE_H

@@ -5,9 +5,9 @@
 
 #include "kernels/dsp/depthwise.h"
 
-TG_INLINE void tg_depthwise_conv1d_s16(tg_conv1d s, tg_codes y, const tg_s16 *restrict x,
+TG_INLINE void tg_depthwise_conv1d_s16(tg_conv1d s, tg_codes y, const tg_s16 *x,
                                       const int8_t *restrict weights, const int32_t *restrict bias,
-                                      const float *restrict multiplier, tg_s16 *restrict output)
+                                      const float *restrict multiplier, tg_s16 *output)
 {
     const int32_t begin = tg_conv1d_interior_begin(s);
     const int32_t end = tg_conv1d_interior_end(s);

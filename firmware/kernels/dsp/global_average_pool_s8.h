@@ -46,8 +46,8 @@ TG_INLINE void tg_dsp_pool_channels(tg_global_average_pool s, tg_codes y, const 
     }
 }
 
-TG_INLINE void tg_global_average_pool_s8(tg_global_average_pool s, tg_codes y, const int8_t *restrict x,
-                                         float multiplier, int8_t *restrict output)
+TG_INLINE void tg_global_average_pool_s8(tg_global_average_pool s, tg_codes y, const int8_t *x,
+                                         float multiplier, int8_t *output)
 {
     int32_t c = 0;
     for (; c + 4 <= s.channels; c += 4) {

@@ -89,8 +89,8 @@ TG_INLINE void tg_depthwise_inside_s8(tg_conv1d s, tg_codes y, tg_channels c, co
     tg_depthwise_store_s8(c, y, acc, output);
 }
 
-TG_INLINE void tg_depthwise_channels_s8(tg_conv1d s, tg_codes y, tg_channels c, const int8_t *restrict x,
-                                        int8_t *restrict output)
+TG_INLINE void tg_depthwise_channels_s8(tg_conv1d s, tg_codes y, tg_channels c, const int8_t *x,
+                                        int8_t *output)
 {
     const int32_t begin = tg_conv1d_interior_begin(s);
     const int32_t end = tg_conv1d_interior_end(s);
@@ -103,28 +103,35 @@ TG_INLINE void tg_depthwise_channels_s8(tg_conv1d s, tg_codes y, tg_channels c, 
     }
 }
 
-/* Channels from the `first` on; the pointers are those of channel 0. */
-TG_INLINE void tg_depthwise_eight_s8(tg_conv1d s, tg_codes y, const int8_t *restrict x, const int8_t *restrict weights,
-                                     const int32_t *restrict bias, const float *restrict multiplier,
-                                     int8_t *restrict output, int32_t first, int32_t count)
+/* Constants of up to eight channels, in the order in which widening leaves them. */
+TG_INLINE void tg_sort_channels(const int32_t *bias, const float *multiplier, int32_t count, int32_t *sorted_bias,
+                                float *sorted_multiplier)
 {
     const mve_pred16_t evens = tg_first_words((count + 1) / 2);
     const mve_pred16_t odds = tg_first_words(count / 2);
     const uint32x4_t even = vidupq_n_u32(0, 2);
     const uint32x4_t odd = vidupq_n_u32(1, 2);
+    vstrwq_s32(&sorted_bias[0], vldrwq_gather_shifted_offset_z_s32(bias, even, evens));
+    vstrwq_s32(&sorted_bias[4], vldrwq_gather_shifted_offset_z_s32(bias, odd, odds));
+    vstrwq_f32(&sorted_multiplier[0], vldrwq_gather_shifted_offset_z_f32(multiplier, even, evens));
+    vstrwq_f32(&sorted_multiplier[4], vldrwq_gather_shifted_offset_z_f32(multiplier, odd, odds));
+}
+
+/* Channels from the `first` on; the pointers are those of channel 0. */
+TG_INLINE void tg_depthwise_eight_s8(tg_conv1d s, tg_codes y, const int8_t *x, const int8_t *restrict weights,
+                                     const int32_t *restrict bias, const float *restrict multiplier,
+                                     int8_t *output, int32_t first, int32_t count)
+{
     int32_t sorted_bias[8];
     float sorted_multiplier[8];
-    vstrwq_s32(&sorted_bias[0], vldrwq_gather_shifted_offset_z_s32(&bias[first], even, evens));
-    vstrwq_s32(&sorted_bias[4], vldrwq_gather_shifted_offset_z_s32(&bias[first], odd, odds));
-    vstrwq_f32(&sorted_multiplier[0], vldrwq_gather_shifted_offset_z_f32(&multiplier[first], even, evens));
-    vstrwq_f32(&sorted_multiplier[4], vldrwq_gather_shifted_offset_z_f32(&multiplier[first], odd, odds));
+    tg_sort_channels(&bias[first], &multiplier[first], count, sorted_bias, sorted_multiplier);
     const tg_channels c = { &weights[first], sorted_bias, sorted_multiplier, count };
     tg_depthwise_channels_s8(s, y, c, &x[first], &output[first]);
 }
 
-TG_INLINE void tg_depthwise_conv1d_s8(tg_conv1d s, tg_codes y, const int8_t *restrict x,
+TG_INLINE void tg_depthwise_conv1d_s8(tg_conv1d s, tg_codes y, const int8_t *x,
                                       const int8_t *restrict weights, const int32_t *restrict bias,
-                                      const float *restrict multiplier, int8_t *restrict output)
+                                      const float *restrict multiplier, int8_t *output)
 {
     const int32_t whole = s.input_channels / 8 * 8;
     for (int32_t c = 0; c < whole; c += 8) {

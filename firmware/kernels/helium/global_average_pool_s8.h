@@ -9,8 +9,8 @@
 enum { TG_POOL_BLOCK = 256 };
 _Static_assert(-TG_POOL_BLOCK * 128 >= INT16_MIN, "the sum of a block fits int16");
 
-TG_INLINE void tg_pool_channels_s8(tg_global_average_pool s, tg_codes y, const int8_t *restrict x, float multiplier,
-                                   int8_t *restrict output, int32_t count)
+TG_INLINE void tg_pool_channels_s8(tg_global_average_pool s, tg_codes y, const int8_t *x, float multiplier,
+                                   int8_t *output, int32_t count)
 {
     const int32x4_t offset = vdupq_n_s32(-s.length * s.input_zero_point);
     tg_pairs acc = { offset, offset };
@@ -26,8 +26,8 @@ TG_INLINE void tg_pool_channels_s8(tg_global_average_pool s, tg_codes y, const i
     tg_store_eight(tg_scaled_s32(acc.even, factor), tg_scaled_s32(acc.odd, factor), y, output, count);
 }
 
-TG_INLINE void tg_global_average_pool_s8(tg_global_average_pool s, tg_codes y, const int8_t *restrict x,
-                                         float multiplier, int8_t *restrict output)
+TG_INLINE void tg_global_average_pool_s8(tg_global_average_pool s, tg_codes y, const int8_t *x,
+                                         float multiplier, int8_t *output)
 {
     const int32_t whole = s.channels / 8 * 8;
     for (int32_t c = 0; c < whole; c += 8) {

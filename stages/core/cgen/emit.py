@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
+from types import MappingProxyType
 from typing import Any
 
 from stages.core.cgen.literals import comment, identifier
-from stages.core.cgen.operators import ACTIVATION, kernel_call
+from stages.core.cgen.operators import ACTIVATION, KernelCall, kernel_calls
 from stages.core.cgen.preprocess import contract_problems, preprocess_context
+from stages.core.cgen.streaming import Kept, parts
 from stages.core.errors import ArtifactError
-from stages.core.graph.ir import Dtype, Graph, Op, Tensor
+from stages.core.graph.ir import Conv1d, Dtype, Graph, Op, Tensor
 from stages.core.plan import Plan
 from stages.core.runtime.decision import Rules
 from stages.core.runtime.fault import NO_LIMITS
@@ -36,6 +38,7 @@ def emit(
     rules: Rules,
     model_sha256: str,
     stream: Stream | None = None,
+    kept: Mapping[str, Kept] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Generate the C files of one model.
 
@@ -52,6 +55,8 @@ def emit(
         Hash of the ONNX file that the graph came from, for the stamp.
     stream : Stream, optional
         How a stream reaches the network; without, frame by frame and through no fault gate.
+    kept : mapping of str to Kept
+        What layers keep from one window to the next, by output tensor; the plan keeps these tensors apart for good.
 
     Returns
     -------
@@ -68,8 +73,10 @@ def emit(
     _check_contract(graph, preprocess, rules.thresholds)
     stream = stream or Stream()
     tensors = {t.name: _tensor(t, i, plan) for i, t in enumerate([graph.input, *(op.output for op in graph.ops)])}
-    ops = [_op(op, i, tensors) for i, op in enumerate(graph.ops)]
-    headers = {op["header"] for op in ops}
+    ops = [_op(op, i, tensors, kept) for i, op in enumerate(graph.ops)]
+    headers = {call["header"] for op in ops for call in (*op["calls"], *(op["next"]["calls"] if op["next"] else ()))}
+    if kept:
+        headers.add("take_over.h")
     if graph.output.dtype == "float32":
         headers.add("order_key.h")
     context = {
@@ -77,10 +84,11 @@ def emit(
         "tensors": list(tensors.values()),
         "ops": ops,
         "headers": sorted(headers),
+        "streams": bool(kept),
         "input": tensors[graph.input.name],
         "output": tensors[graph.output.name],
         "input_bytes": graph.input.n_bytes,
-        "outputs": graph.output.length * graph.output.channels,
+        "outputs": graph.output.positions * graph.output.channels,
         "arena_bytes": plan.arena_bytes,
         "rules": rules,
         "stream": stream,
@@ -98,38 +106,65 @@ def _tensor(tensor: Tensor, index: int, plan: Plan) -> dict[str, Any]:
         "name": tensor.name,
         "symbol": f"tensor_{index:02d}_{identifier(tensor.name)}",
         "offset": plan.offsets[tensor.name],
-        "length": tensor.length,
-        "channels": tensor.channels,
+        "shape": "".join(f"[{size}]" for size in tensor.shape),
         "n_bytes": tensor.n_bytes,
         "dtype": tensor.dtype,
         "ctype": ACTIVATION[tensor.dtype],
     }
 
 
-def _op(op: Op, index: int, tensors: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    call = kernel_call(op)
+def _op(op: Op, index: int, tensors: Mapping[str, dict[str, Any]], kept: Mapping[str, Kept]) -> dict[str, Any]:
     symbol = f"op_{index:02d}_{identifier(op.name)}"
+    calls, stays = kernel_calls(op), kept.get(op.output.name)
     return {
         "name": op.name,
         "symbol": symbol,
+        "arrays": [array for call in calls for array in call.arrays],
+        "inputs": [tensors[tensor.name] for tensor in op.inputs],
+        "output": tensors[op.output.name],
+        "calls": [_call(call, symbol, op, tensors) for call in calls],
+        "next": _next(op, symbol, tensors, stays) if isinstance(op, Conv1d) and stays else None,
+    }
+
+
+def _call(call: KernelCall, symbol: str, op: Op, tensors: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    return {
         "header": call.header,
         "kernel": call.kernel,
         "shape_type": call.shape_type,
         "shape": call.shape,
         "clip_type": call.clip_type,
         "clip": call.clip,
-        "arrays": call.arrays,
         "constants": [f"{symbol}_{array.name}" for array in call.arrays] + call.scalars,
-        "input": tensors[op.input.name],
-        "output": tensors[op.output.name],
+        "inputs": [tensors[op.inputs[i].name]["symbol"] for i in call.inputs],
+        "output": tensors[op.output.name]["symbol"],
+    }
+
+
+def _next(op: Conv1d, symbol: str, tensors: Mapping[str, dict[str, Any]], kept: Kept) -> dict[str, Any]:
+    """What computes an output whose earlier positions are known: a move within it, and a call per range."""
+    x, y = op.input.n_bytes // op.input.length, op.output.n_bytes // op.output.length
+    calls = []
+    for part in parts(op, kept):
+        (kernel,) = kernel_calls(part.op)
+        call = _call(kernel, symbol, part.op, tensors)
+        call["inputs"] = [f"{name} + {part.input_begin * x}" for name in call["inputs"]]
+        call["output"] += f" + {part.output_begin * y}"
+        calls.append(call)
+    return {
+        "at": f"{tensors[op.output.name]['symbol']} + {kept.begin * y}",
+        "by": kept.shift * y,
+        "count": (kept.end - kept.begin) * y,
+        "calls": calls,
     }
 
 
 def _check_contract(graph: Graph, contract: Mapping[str, Any], threshold_codes: Sequence[int]) -> None:
-    problems = contract_problems(contract, graph.input.length, graph.input.channels)
+    rows = graph.input.shape[0]
+    problems = contract_problems(contract, rows, graph.input.positions * graph.input.channels // rows)
     if graph.input.dtype != "int8":
         problems.append(f"the network reads {graph.input.dtype} and the preprocessing gives int8")
-    outputs = graph.output.length * graph.output.channels
+    outputs = graph.output.positions * graph.output.channels
     if len(threshold_codes) != outputs:
         problems.append(f"the network has {outputs} outputs and there are {len(threshold_codes)} threshold codes")
     low, high = _THRESHOLD_CODES[graph.output.dtype]

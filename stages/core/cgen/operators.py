@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,25 @@ from numpy.typing import NDArray
 
 from stages.core.cgen.literals import array_lines, float32
 from stages.core.errors import OperatorError
-from stages.core.graph.ir import Conv1d, Dense, Dtype, GlobalAveragePool, Layer, Op, Tensor, Widen
+from stages.core.graph.ir import (
+    Add,
+    AveragePool,
+    Clipping,
+    Concat,
+    Conv1d,
+    Conv2d,
+    Dense,
+    Dtype,
+    GlobalAveragePool,
+    Lookup,
+    MaxPool,
+    Op,
+    Pad,
+    Softmax,
+    Tensor,
+    Widen,
+    Window,
+)
 
 #: Names of types in kernels, and the C types of activations (kernels/types.h).
 SUFFIX: dict[Dtype, str] = {"int8": "s8", "int16": "s16", "int32": "s32", "float32": "f32"}
@@ -54,9 +72,11 @@ class KernelCall:
     clip : dict of str to str
         That struct's fields, as C literals.
     arrays : list of Array
-        Passed in this order after the input.
+        Passed in this order after the inputs.
     scalars : list of str
         C literals passed after the arrays.
+    inputs : tuple of int
+        Which of the operation's inputs are passed.
     """
 
     kernel: str
@@ -66,6 +86,7 @@ class KernelCall:
     clip: dict[str, str] = field(default_factory=dict)
     arrays: list[Array] = field(default_factory=list)
     scalars: list[str] = field(default_factory=list)
+    inputs: tuple[int, ...] = (0,)
 
     @property
     def header(self) -> str:
@@ -73,8 +94,8 @@ class KernelCall:
         return self.kernel.removeprefix("tg_") + ".h"
 
 
-def kernel_call(op: Op) -> KernelCall:
-    """Choose the kernel of an operation and lay its constants out in the order the kernel reads them.
+def kernel_calls(op: Op) -> list[KernelCall]:
+    """Choose the kernels of an operation and lay its constants out in the order the kernels read them.
 
     Parameters
     ----------
@@ -82,7 +103,8 @@ def kernel_call(op: Op) -> KernelCall:
 
     Returns
     -------
-    KernelCall
+    list of KernelCall
+        One, but for a concatenation, which has one for each input.
 
     Raises
     ------
@@ -91,29 +113,54 @@ def kernel_call(op: Op) -> KernelCall:
         finite number, or if a float constant is not finite.
     """
     _check_types(op)
+    if isinstance(op, Concat):
+        return [_concat(op, i) for i in range(len(op.inputs))]
+    return [_kernel_call(op)]
+
+
+def _kernel_call(op: Op) -> KernelCall:
     match op:
         case Widen():
-            return _widen(op)
+            call = _widen(op)
         case Conv1d():
-            return _conv1d(op)
+            call = _conv1d(op)
+        case Conv2d():
+            call = _conv2d(op)
         case Dense():
-            return KernelCall(
-                f"tg_dense_{_types(op)}",
-                "tg_dense",
-                {"inputs": op.weight.shape[1], "outputs": op.weight.shape[0]},
-                *_clip(op),
-                arrays=_constants(op, op.weight),
-            )
+            call = _dense(op)
         case GlobalAveragePool():
-            return _global_average_pool(op)
+            call = _global_average_pool(op)
+        case MaxPool():
+            call = KernelCall(f"tg_max_pool_{_types(op)}", "tg_pool", _pool_shape(op.input, op.output, op.window))
+        case AveragePool():
+            call = _average_pool(op)
+        case Add():
+            call = _add(op)
+        case Pad():
+            call = _pad(op)
+        case Lookup():
+            table = Array("table", "int8_t", op.table)
+            call = KernelCall("tg_lookup_s8", "tg_elements", _elements(op.output), arrays=[table])
+        case Softmax():
+            table = Array("table", "uint32_t", op.table)
+            call = KernelCall("tg_softmax_s8", "tg_softmax", {"channels": op.input.channels}, arrays=[table])
+        case _:
+            raise NotImplementedError(type(op))
+    return call
 
 
 def _check_types(op: Op) -> None:
     """Each kernel keeps its input's type, except `Widen` and a dense layer whose output is its accumulator."""
-    types = (op.input.dtype, op.output.dtype)
+    types = (op.inputs[0].dtype, op.output.dtype)
     kept = [("int8", "int8"), ("int16", "int16"), ("float32", "float32")]
     heads = [("int8", "int32"), ("int16", "int32")]
-    known = {Widen: [("int8", "int16"), ("int8", "float32")], Dense: kept + heads}.get(type(op), kept)
+    special = {
+        Widen: [("int8", "int16"), ("int8", "float32")],
+        Dense: kept + heads,
+        Lookup: kept[:1],
+        Softmax: kept[:1],
+    }
+    known = special.get(type(op), kept)
     if types not in known:
         raise OperatorError(
             found=f"{type(op).__name__} from {types[0]} to {types[1]}",
@@ -124,12 +171,12 @@ def _check_types(op: Op) -> None:
 
 
 def _types(op: Op) -> str:
-    if op.input.dtype == op.output.dtype:
+    if op.inputs[0].dtype == op.output.dtype:
         return SUFFIX[op.output.dtype]
-    return f"{SUFFIX[op.input.dtype]}_{SUFFIX[op.output.dtype]}"
+    return f"{SUFFIX[op.inputs[0].dtype]}_{SUFFIX[op.output.dtype]}"
 
 
-def _clip(op: Layer) -> tuple[str | None, dict[str, str]]:
+def _clip(op: Clipping) -> tuple[str | None, dict[str, str]]:
     if op.output.dtype == "float32":
         return "tg_range", {"min": float32(op.y_min), "max": float32(op.y_max)}
     if op.output.dtype == "int32":
@@ -143,18 +190,26 @@ def _widen(op: Widen) -> KernelCall:
     if op.output.dtype == "float32":
         _check_multiplier(op.name, np.atleast_1d(op.multiplier))
         scalars = [float32(float(op.multiplier))]
-    count = op.input.length * op.input.channels
-    return KernelCall(f"tg_widen_{SUFFIX[op.output.dtype]}", "tg_widen", {"count": count}, scalars=scalars)
+    return KernelCall(f"tg_widen_{SUFFIX[op.output.dtype]}", "tg_widen", _elements(op.input), scalars=scalars)
+
+
+def _elements(tensor: Tensor) -> dict[str, int]:
+    return {"count": tensor.positions * tensor.channels}
+
+
+def _dense(op: Dense) -> KernelCall:
+    shape = {"inputs": op.weight.shape[1], "outputs": op.weight.shape[0]}
+    return KernelCall(f"tg_dense_{_types(op)}", "tg_dense", shape, *_clip(op), arrays=_constants(op, op.weight))
 
 
 def _global_average_pool(op: GlobalAveragePool) -> KernelCall:
     if op.input.dtype != "float32":
-        _check_reach(op.name, (_LARGEST[op.input.dtype] + abs(op.input.zero_point)) * op.input.length)
+        _check_reach(op.name, (_LARGEST[op.input.dtype] + abs(op.input.zero_point)) * op.input.positions)
     _check_multiplier(op.name, np.atleast_1d(op.multiplier))
     return KernelCall(
         f"tg_global_average_pool_{_types(op)}",
         "tg_global_average_pool",
-        _fields(op.input, length="length", channels="channels"),
+        _fields(op.input, length="length", channels="channels") | {"length": op.input.positions},
         *_clip(op),
         scalars=[float32(float(op.multiplier))],
     )
@@ -185,11 +240,115 @@ def _conv1d(op: Conv1d) -> KernelCall:
     )
 
 
+def _conv2d(op: Conv2d) -> KernelCall:
+    if op.window == Window((1, 1), (1, 1), (0, 0, 0, 0)) and op.groups == 1:
+        return _conv1d(_over_positions(op))
+    if op.groups == op.input.channels == op.output.channels:
+        name, weight = "depthwise_conv2d", op.weight[:, 0].transpose(1, 2, 0)
+    else:
+        name, weight = "conv2d", op.weight.transpose(0, 2, 3, 1)
+    shape = {
+        "input_height": op.input.height,
+        **_fields(op.input, length="input_length", channels="input_channels"),
+        "output_height": op.output.height,
+        "output_length": op.output.length,
+        "output_channels": op.output.channels,
+        "groups": op.groups,
+        **_window_fields(op.window),
+    }
+    return KernelCall(f"tg_{name}_{_types(op)}", "tg_conv2d", shape, *_clip(op), arrays=_constants(op, weight))
+
+
+def _over_positions(op: Conv2d) -> Conv1d:
+    """Return a convolution of one tap as one over length, of all rows one after another."""
+    x, y = (replace(tensor, length=tensor.positions, height=1) for tensor in (op.input, op.output))
+    return Conv1d(op.name, x, y, op.weight[:, :, 0], op.bias, op.multiplier, 1, 0, 0, 1, op.y_min, op.y_max)
+
+
+def _window_fields(window: Window) -> dict[str, int]:
+    return {
+        "kernel_height": window.kernel[0],
+        "kernel_length": window.kernel[1],
+        "stride_height": window.stride[0],
+        "stride_length": window.stride[1],
+        "pad_top": window.pads[0],
+        "pad_left": window.pads[1],
+    }
+
+
+def _pool_shape(x: Tensor, y: Tensor, window: Window) -> dict[str, int]:
+    return {
+        "input_height": x.height,
+        **_fields(x, length="input_length", channels="channels"),
+        "output_height": y.height,
+        "output_length": y.length,
+        **_window_fields(window),
+    }
+
+
+def _average_pool(op: AveragePool) -> KernelCall:
+    factors = [float(op.multiplier)]
+    if op.input.dtype == "int8":
+        factors = [op.input.scale, float(op.window.taps), op.output.scale]
+    elif op.input.dtype == "int16":
+        _check_reach(op.name, _LARGEST["int16"] * op.window.taps)
+    _check_multiplier(op.name, np.array(factors, dtype=np.float32))
+    shape = _pool_shape(op.input, op.output, op.window)
+    scalars = [float32(factor) for factor in factors]
+    return KernelCall(f"tg_average_pool_{_types(op)}", "tg_pool", shape, *_clip(op), scalars=scalars)
+
+
+def _add(op: Add) -> KernelCall:
+    scalars = []
+    if op.output.dtype != "float32":
+        _check_multiplier(op.name, np.array(op.multipliers))
+        scalars = [float32(float(value)) for value in (*op.multipliers, op.offset)]
+    shape = _elements(op.output)
+    return KernelCall(f"tg_add_{_types(op)}", "tg_elements", shape, *_clip(op), scalars=scalars, inputs=(0, 1))
+
+
+def _concat(op: Concat, i: int) -> KernelCall:
+    """One input; rows are what lies between two of its elements' places in the output."""
+    rows, row = _rows(op.inputs[i], op.axis)
+    before = sum(_rows(x, op.axis)[1] for x in op.inputs[:i])
+    shape = {"rows": rows, "row": row, "output_row": _rows(op.output, op.axis)[1], "offset": before}
+    table, multiplier = op.tables[i], op.multipliers[i]
+    if table is not None:
+        return KernelCall("tg_concat_s8", "tg_concat", shape, arrays=[Array(f"table{i}", "int8_t", table)], inputs=(i,))
+    if op.output.dtype == "int16" and multiplier != 1:
+        _check_multiplier(op.name, np.atleast_1d(multiplier))
+        return KernelCall("tg_concat_s16", "tg_concat", shape, scalars=[float32(float(multiplier))], inputs=(i,))
+    size = np.dtype(op.output.dtype).itemsize
+    shape = {name: value if name == "rows" else value * size for name, value in shape.items()}
+    return KernelCall("tg_concat_bytes", "tg_concat", shape, inputs=(i,))
+
+
+def _rows(tensor: Tensor, axis: str) -> tuple[int, int]:
+    """Return how many rows a tensor has beside an axis, and the elements of one."""
+    rows = {"height": 1, "length": tensor.height, "channels": tensor.positions}[axis]
+    return rows, tensor.positions * tensor.channels // rows
+
+
+def _pad(op: Pad) -> KernelCall:
+    top, left, bottom, right = op.pads
+    pixel = op.input.channels * np.dtype(op.input.dtype).itemsize
+    shape = {
+        "rows_above": top,
+        "rows": op.input.height,
+        "rows_below": bottom,
+        "bytes_before": left * pixel,
+        "row_bytes": op.input.length * pixel,
+        "bytes_after": right * pixel,
+        "fill": op.input.zero_point,
+    }
+    return KernelCall("tg_pad_bytes", "tg_pad", shape)
+
+
 def _fields(tensor: Tensor, length: str, channels: str) -> dict[str, int]:
     return {length: tensor.length, channels: tensor.channels, "input_zero_point": tensor.zero_point}
 
 
-def _constants(op: Conv1d | Dense, weight: NDArray[Any]) -> list[Array]:
+def _constants(op: Conv1d | Conv2d | Dense, weight: NDArray[Any]) -> list[Array]:
     """Lay out weights, bias and, where the sum is requantised, multipliers."""
     weight = np.ascontiguousarray(weight)
     if op.input.dtype == "float32":
@@ -205,7 +364,7 @@ def _constants(op: Conv1d | Dense, weight: NDArray[Any]) -> list[Array]:
     return [*arrays, Array("multiplier", "float", op.multiplier.astype(np.float32))]
 
 
-def _folded_bias(op: Conv1d | Dense) -> NDArray[np.int32]:
+def _folded_bias(op: Conv1d | Conv2d | Dense) -> NDArray[np.int32]:
     """Let the bias take up the input's zero point (kernels/shape.h), after a check that no sum can leave int32."""
     rows = op.weight.reshape(op.weight.shape[0], -1).astype(np.int64)
     bias = op.bias.astype(np.int64) - op.input.zero_point * rows.sum(axis=1)
@@ -224,7 +383,7 @@ def _check_reach(name: str, reach: int) -> None:
         )
 
 
-def _check_finite(op: Conv1d | Dense) -> None:
+def _check_finite(op: Conv1d | Conv2d | Dense) -> None:
     if not (np.isfinite(op.weight).all() and np.isfinite(op.bias).all()):
         raise OperatorError(
             found="a weight or bias is infinite or not a number",

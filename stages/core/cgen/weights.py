@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stages.core.cgen.operators import kernel_call
+from stages.core.cgen.operators import kernel_calls
 from stages.core.graph.ir import Graph
 
 _ALIGNMENT = 16
@@ -25,7 +25,7 @@ def pack_weights(graph: Graph) -> tuple[bytes, list[dict[str, Any]]]:
     """
     blob, table = b"", []
     for op in graph.ops:
-        for array in kernel_call(op).arrays:
+        for array in (array for call in kernel_calls(op) for array in call.arrays):
             content = array.values.astype(array.values.dtype.newbyteorder("<")).tobytes()
             entry = {"operation": op.name, "array": array.name, "ctype": array.ctype}
             table.append({**entry, "offset": len(blob), "count": array.count})

@@ -202,7 +202,7 @@ def prove_reference(rung: Rung) -> Agreement:
     if expected.graph.output.dtype == "int8":
         return prove_formula(expected, f"numpy integers{suffix}")
     gap = ort_gap(rung.model, rung.emulated.graph, rung.emulated.codes)
-    exact = expected.graph.output.dtype == "int32" and expected.graph.ops[-1].input.dtype == "int8"
+    exact = expected.graph.output.dtype == "int32" and expected.graph.ops[-1].inputs[0].dtype == "int8"
     windows = len(rung.emulated.codes)
     if exact and gap.largest:
         raise ParityBroken(

@@ -103,13 +103,14 @@ def _check_input(model: onnx.ModelProto) -> None:
     inputs = [value.name for value in model.graph.input]
     tensor = model.graph.input[0].type.tensor_type
     shape = [dimension.dim_value for dimension in tensor.shape.dim]
-    fixed = len(shape) == 3 and shape[0] == 1 and min(shape) > 0
+    fixed = len(shape) in (3, 4) and shape[0] == 1 and min(shape) > 0
     if inputs != [INPUT] or tensor.elem_type != TensorProto.INT8 or not fixed:
         kind = TensorProto.DataType.Name(tensor.elem_type)
         raise OperatorError(
             found=f"the inputs are {', '.join(inputs)}, the first of type {kind} and shape {shape}",
             where="graph",
-            expected=f"one input '{INPUT}' of type INT8 and fixed shape [1, channels, length]",
+            expected=f"one input '{INPUT}' of type INT8 and fixed shape [1, channels, length], or with a height before "
+            "the length",
             remedy="Export the network with stages.core.graph.export.export_onnx",
         )
 
@@ -127,20 +128,29 @@ def _unknown(node: onnx.NodeProto) -> OperatorError:
 def _conv_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
     values: dict[str, Any] = attributes(node)
     weight, shape = lookup.shapes.get(_constant_source(node.input[1], lookup)), lookup.shapes.get(node.input[0], ())
-    if len(shape) != 3:
-        yield f"reads a tensor of rank {len(shape)}"
+    yield from _rank_faults(shape)
     if weight is None:
         yield "has a weight that is computed at run time"
         return
-    kernel, groups, pads = weight[-1], values.get("group", 1), values.get("pads", [0, 0])
+    groups = values.get("group", 1)
+    yield from _window_faults(values, weight[2:])
+    if weight[0] % groups or weight[1] * groups != shape[1]:
+        yield f"has {groups} groups for {shape[1]} input and {weight[0]} output channels"
+
+
+def _window_faults(values: dict[str, Any], kernel: tuple[int, ...]) -> Iterator[str]:
+    pads = values.get("pads", [0] * 2 * len(kernel))
     if any(value != 1 for value in values.get("dilations", [1])):
         yield f"has dilations {values['dilations']}"
     if values.get("auto_pad", "NOTSET") != "NOTSET":
         yield f"has auto_pad {values['auto_pad']}"
-    if min(pads) < 0 or max(pads) >= kernel:
-        yield f"has pads {pads} for a kernel of {kernel}"
-    if weight[0] % groups or weight[1] * groups != shape[1]:
-        yield f"has {groups} groups for {shape[1]} input and {weight[0]} output channels"
+    if min(pads) < 0 or any(pad >= taps for pad, taps in zip(pads, kernel * 2, strict=True)):
+        yield f"has pads {pads} for a kernel of {' by '.join(map(str, kernel))}"
+
+
+def _rank_faults(shape: tuple[int, ...]) -> Iterator[str]:
+    if len(shape) not in (3, 4):
+        yield f"reads a tensor of rank {len(shape)}"
 
 
 def _gemm_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
@@ -153,23 +163,71 @@ def _gemm_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
         yield f"has alpha {values.get('alpha', 1.0)} and beta {values.get('beta', 1.0)}"
 
 
-def _relu_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
+def _clip_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
+    """Faults of an activation, which its layer carries out as the range of what it writes."""
     producer = lookup.producers.get(node.input[0])
-    if producer is None or producer.op_type not in ("Conv", "Gemm"):
+    if producer is None or producer.op_type not in ("Conv", "Gemm", "Add"):
         yield f"follows {'the input' if producer is None else producer.op_type}"
     elif len(lookup.consumers[node.input[0]]) > 1:
         yield f"shares its input, the output of {producer.name}, with another node"
+    if any(name and name not in lookup.constants for name in node.input[1:]):
+        yield "has a limit that is computed at run time"
+
+
+def _global_pool_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
+    yield from _rank_faults(lookup.shapes.get(node.input[0], ()))
 
 
 def _pool_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
+    values: dict[str, Any] = attributes(node)
+    yield from _rank_faults(lookup.shapes.get(node.input[0], ()))
+    yield from _window_faults(values, tuple(values["kernel_shape"]))
+    if values.get("ceil_mode", 0) or len(node.output) > 1:
+        yield "has ceil_mode" if values.get("ceil_mode", 0) else "gives indices"
+    if node.op_type == "AveragePool" and any(values.get("pads", ())) and not values.get("count_include_pad", 0):
+        yield "leaves padding out of the count"
+
+
+def _join_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
+    """Faults of an addition or a concatenation: of tensors that are computed, and for the one of equal shapes."""
+    if any(_constant_source(name, lookup) for name in node.input):
+        yield "reads a constant"
+    shapes = [lookup.shapes.get(name, ()) for name in node.input]
+    if any(len(shape) not in (2, 3, 4) for shape in shapes):
+        yield f"reads tensors of rank {' and '.join(str(len(shape)) for shape in shapes)}"
+    elif node.op_type == "Add" and len(set(shapes)) > 1:
+        yield f"reads tensors of shapes {' and '.join(str(list(shape)) for shape in shapes)}"
+    elif node.op_type == "Concat" and attributes(node)["axis"] % len(shapes[0]) == 0:
+        yield "is along axis 0"
+
+
+def _pad_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
+    mode = attributes(node).get("mode", "constant")
+    pads = lookup.constants.get(node.input[1])
+    value = lookup.constants.get(node.input[2]) if len(node.input) > 2 and node.input[2] else np.zeros(())
+    yield from _rank_faults(lookup.shapes.get(node.input[0], ()))
+    if mode != "constant" or value is None or np.any(value):
+        yield f"fills with {'something other than zeros' if mode == 'constant' else mode}"
+    if pads is None or (len(node.input) > 3 and node.input[3]):
+        yield "has amounts that are computed at run time, or axes"
+    elif np.any(pads < 0) or np.any(pads.reshape(2, -1)[:, :2]):
+        yield f"has amounts {pads.tolist()}"
+
+
+def _output_activation_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
+    """Faults of a sigmoid or a softmax, which are tables of int8 codes."""
     shape = lookup.shapes.get(node.input[0], ())
-    if len(shape) != 3:
-        yield f"reads a tensor of rank {len(shape)}"
+    users = [user for user in lookup.consumers.get(node.output[0], ()) if user.op_type == "QuantizeLinear"]
+    zero_points = [lookup.constants.get(user.input[2]) for user in users]
+    if not any(zero_point is not None and zero_point.dtype == np.int8 for zero_point in zero_points):
+        yield "is computed in another type than int8"
+    if node.op_type == "Softmax" and (len(shape) != 2 or attributes(node).get("axis", -1) not in (-1, 1)):
+        yield f"reads a tensor of shape {list(shape)}, not [1, channels] over its channels"
 
 
 def _flatten_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
     shape, axis = lookup.shapes.get(node.input[0], ()), attributes(node).get("axis", 1)
-    if axis != 1 or len(shape) != 3 or shape[2] != 1:
+    if axis != 1 or len(shape) < 3 or any(size != 1 for size in shape[2:]):
         yield f"at axis {axis} reads a tensor of shape {list(shape)}"
 
 
@@ -206,10 +264,31 @@ def _constant_source(value: str, lookup: View) -> str:
 
 
 OPERATORS: dict[str, Operator] = {
+    "Add": Operator(
+        "the sum of two computed tensors of one shape",
+        "Make both of one shape, and fold constants into the bias of the layer before",
+        _join_faults,
+    ),
+    "AveragePool": Operator(
+        "windows on [1, channels, length] or [1, channels, height, length], dilation 1, pads below the kernel that "
+        "count as zeros, no ceil_mode",
+        "Use nn.AvgPool1d or nn.AvgPool2d with count_include_pad, or x.mean",
+        _pool_faults,
+    ),
+    "Clip": Operator(
+        "constant limits directly after a convolution, a fully connected layer or a sum, which it alone reads",
+        "Move the ReLU6 behind its layer",
+        _clip_faults,
+    ),
+    "Concat": Operator(
+        "computed tensors along channels, height or length",
+        "Use torch.cat on outputs of layers, along any dimension but the first",
+        _join_faults,
+    ),
     "Conv": Operator(
-        "Conv1d on [1, channels, length] with constant weights, dilation 1, pads below the kernel, and groups that "
-        "divide the channels",
-        "Use stride instead of dilation, explicit pads, and nn.Conv1d",
+        "Conv1d on [1, channels, length] or Conv2d on [1, channels, height, length] with constant weights, dilation 1, "
+        "pads below the kernel, and groups that divide the channels",
+        "Use stride instead of dilation, explicit pads, and nn.Conv1d or nn.Conv2d",
         _conv_faults,
     ),
     "Gemm": Operator(
@@ -218,16 +297,33 @@ OPERATORS: dict[str, Operator] = {
         _gemm_faults,
     ),
     "Relu": Operator(
-        "a ReLU directly after a convolution or a fully connected layer, which alone reads that layer",
+        "a ReLU directly after a convolution, a fully connected layer or a sum, which it alone reads",
         "Move the ReLU behind its layer",
-        _relu_faults,
+        _clip_faults,
     ),
     "GlobalAveragePool": Operator(
-        "the mean over length of [1, channels, length]",
-        "Pool over length alone, with x.mean(dim=2)",
+        "the mean over all positions of [1, channels, length] or [1, channels, height, length]",
+        "Pool over length, or height and length, with x.mean",
+        _global_pool_faults,
+    ),
+    "MaxPool": Operator(
+        "windows on [1, channels, length] or [1, channels, height, length], dilation 1, pads below the kernel, no "
+        "ceil_mode",
+        "Use nn.MaxPool1d or nn.MaxPool2d without dilation",
         _pool_faults,
     ),
-    "Flatten": Operator("axis 1 of [1, channels, 1]", "Pool over length before flattening", _flatten_faults),
+    "Pad": Operator(
+        "constant amounts of zeros around [1, channels, length] or [1, channels, height, length]",
+        "Use nn.ConstantPad1d or nn.ConstantPad2d with 0, or the padding of the next layer",
+        _pad_faults,
+    ),
+    "Sigmoid": Operator("int8 codes", "Leave the sigmoid out: scores are logits", _output_activation_faults),
+    "Softmax": Operator(
+        "int8 codes of shape [1, channels], over the channels",
+        "Leave the softmax out: scores are logits",
+        _output_activation_faults,
+    ),
+    "Flatten": Operator("axis 1 of one position", "Pool over all positions before flattening", _flatten_faults),
     "QuantizeLinear": Operator(
         "int8 activations with one scale and one zero point, or int16 ones with one scale and zero point 0",
         "Quantise with DeviceQuantizer",
@@ -242,12 +338,8 @@ OPERATORS: dict[str, Operator] = {
 }
 
 HINTS: dict[str, str] = {
-    "AveragePool": "Use x.mean(dim=2), or a strided convolution",
     "BatchNormalization": "Put batch norm directly behind a convolution, where it folds into the weights",
-    "Clip": "Use nn.ReLU in place of ReLU6 or Hardtanh",
     "LSTM": "Use strided or depthwise convolutions in place of recurrent layers",
     "MatMul": "Use nn.Linear on a tensor of shape [N, channels]",
-    "MaxPool": "Use a convolution with a stride",
     "ReduceMean": "Pool over length alone, with x.mean(dim=2)",
-    "Sigmoid": "Leave the sigmoid out: scores are logits",
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -11,13 +12,32 @@ from numpy.typing import NDArray
 from stages.core.errors import OperatorError
 from stages.core.graph.contract import check_onnx
 from stages.core.graph.export import SCORE, WIDENING
-from stages.core.graph.ir import Conv1d, Dense, Dtype, GlobalAveragePool, Graph, Op, Tensor, Widen
+from stages.core.graph.ir import (
+    AveragePool,
+    Conv1d,
+    Conv2d,
+    Dense,
+    Dtype,
+    GlobalAveragePool,
+    Graph,
+    Lookup,
+    MaxPool,
+    Op,
+    Pad,
+    Softmax,
+    Tensor,
+    Widen,
+    Window,
+)
+from stages.core.graph.mixing import add, concat, sigmoid_table, softmax_table
 from stages.core.graph.onnx_view import View, attributes, view
 
 #: The largest magnitude of a code minus its zero point, by type of the codes.
 WIDEST_INPUT = {"int8": 255, "int16": 32768}
 #: No accumulator reaches the largest int32, so that it can serve as the threshold that no score reaches.
 ACCUMULATOR_LIMIT = 2**31 - 1
+#: Operators that become an operation; the others only describe what they read.
+_LAYERS = {"Add", "AveragePool", "Concat", "Conv", "Gemm", "GlobalAveragePool", "MaxPool", "Pad", "Sigmoid", "Softmax"}
 
 
 def lower(model: onnx.ModelProto) -> Graph:
@@ -60,19 +80,23 @@ def read_graph(model: bytes) -> Graph:
 def accumulator_bounds(graph: Graph) -> dict[str, int]:
     """Return the largest magnitude each operation's integer accumulator can reach, by name.
 
-    A layer's is ``max over c of (sum |w[c]| * m + |b[c]|)`` and a pool's ``m * length``, with the largest magnitude of
-    an input ``m`` of 255 for int8 and 32768 for int16. It is 0 for what sums no integers: a `Widen`, a float layer.
+    A layer's is ``max over c of (sum |w[c]| * m + |b[c]|)`` and a pool's ``m * positions``, with the largest magnitude
+    of an input ``m`` of 255 for int8 and 32768 for int16. It is 0 for what sums no integers: a `Widen`, a float layer.
     Below 2**24 the accumulator is exact in float32 too.
     """
     return {op.name: _bound(op) for op in graph.ops}
 
 
 def _bound(op: Op) -> int:
-    if isinstance(op, Widen) or op.input.dtype == "float32":
+    if op.inputs[0].dtype == "float32":
         return 0
-    widest = WIDEST_INPUT[op.input.dtype]
+    widest = WIDEST_INPUT[op.inputs[0].dtype]
     if isinstance(op, GlobalAveragePool):
-        return widest * op.input.length
+        return widest * op.input.positions
+    if isinstance(op, AveragePool) and op.input.dtype == "int16":
+        return widest * op.window.taps
+    if not isinstance(op, Conv1d | Conv2d | Dense):
+        return 0
     sums = np.abs(op.weight.astype(np.int64)).reshape(len(op.weight), -1).sum(axis=1)
     return int(np.max(sums * widest + np.abs(op.bias.astype(np.int64))))
 
@@ -103,7 +127,7 @@ class _Lowering:
     def run(self) -> Graph:
         """Return the graph."""
         for node in self._model.graph.node:
-            if node.op_type in ("Conv", "Gemm", "GlobalAveragePool"):
+            if node.op_type in _LAYERS:
                 self._layer(node)
             elif node.op_type == "DequantizeLinear" and not self._dequantises_constant(node):
                 self._read(node)
@@ -113,7 +137,7 @@ class _Lowering:
                 self._tensors[node.output[0]] = self._tensors[node.input[0]]
         if not self._ops:
             raise _in_float("graph", "the network holds no layer")
-        return Graph(self._ops[0].input, self._ops[-1].output, tuple(self._ops))
+        return Graph(self._ops[0].inputs[0], self._ops[-1].output, tuple(self._ops))
 
     def _read(self, node: onnx.NodeProto) -> None:
         """A dequantised value is its codes, except at the input of a float network."""
@@ -128,24 +152,41 @@ class _Lowering:
         self._tensors[real] = tensor
 
     def _widen(self, node: onnx.NodeProto) -> None:
-        """The one QuantizeLinear that ends no layer: of the input codes to int16, which shifts them."""
+        """A QuantizeLinear that ends no layer: of the same codes once more, or of the input codes to int16."""
         source, output = self._tensors.get(node.input[0]), self._quantised(node.output[0], node)
+        if source is not None and _same_codes(source, output):
+            self._tensors[node.output[0]] = source
+            return
         if source is None or source.zero_point or output.dtype != "int16" or output.scale * WIDENING != source.scale:
             raise _in_float(f"node {node.name}", f"what {node.name} quantises was not computed from codes")
         self._ops.append(Widen(node.name, source, output, np.float32(WIDENING)))
         self._tensors[node.output[0]] = output
 
     def _layer(self, node: onnx.NodeProto) -> None:
-        source = self._tensors.get(node.input[0])
-        if source is None:
+        names = node.input if node.op_type in ("Add", "Concat") else node.input[:1]
+        sources = [self._tensors[name] for name in names if name in self._tensors]
+        if len(sources) < len(names):
             raise _in_float(f"node {node.name}", f"{node.name} reads a tensor that was left in float")
-        relu = self._reader(node.output[0], "Relu")
-        value = (relu or node).output[0]
+        clip = self._reader(node.output[0], "Relu") or self._reader(node.output[0], "Clip")
+        value = (clip or node).output[0]
         output = self._output(node, value)
-        if output.dtype not in (source.dtype, "int32"):
-            raise _in_float(f"node {node.name}", f"{node.name} reads {source.dtype} and writes {output.dtype}")
+        types = {source.dtype for source in sources}
+        if len(types) > 1 or output.dtype not in (*types, "int32"):
+            raise _in_float(
+                f"node {node.name}", f"{node.name} reads {' and '.join(sorted(types))} and writes {output.dtype}"
+            )
         self._tensors[output.name] = output
-        self._ops.append(self._operation(node, source, output, _activation_range(output, relu=relu is not None)))
+        self._ops.append(self._operation(node, sources, output, _activation_range(output, self._limits(clip))))
+
+    def _limits(self, clip: onnx.NodeProto | None) -> tuple[float, float]:
+        """Return the real values between which an activation clips."""
+        if clip is None:
+            return -np.inf, np.inf
+        if clip.op_type == "Relu":
+            return 0.0, np.inf
+        low, high = ([*clip.input, "", ""])[1:3]
+        constants = self._view.constants
+        return float(constants[low]) if low else -np.inf, float(constants[high]) if high else np.inf
 
     def _output(self, node: onnx.NodeProto, value: str) -> Tensor:
         """Describe what a layer writes: codes, the accumulator where that is the score, or float32."""
@@ -157,19 +198,59 @@ class _Lowering:
             return real
         if value != SCORE or node.op_type != "Gemm":
             raise _in_float(f"node {node.name}", f"what {node.name} computes is not quantised")
-        return Tensor(value, real.length, real.channels, 1.0, 0, "int32")
+        return replace(real, scale=1.0, zero_point=0, dtype="int32")
 
-    def _operation(self, node: onnx.NodeProto, source: Tensor, output: Tensor, ends: tuple[float, float]) -> Op:
-        if node.op_type == "GlobalAveragePool":
-            factor = pool_multiplier(source.scale, output.scale, source.length)
-            return GlobalAveragePool(node.name, source, output, factor, *ends)
+    def _operation(self, node: onnx.NodeProto, sources: list[Tensor], output: Tensor, ends: tuple[float, float]) -> Op:
+        source = sources[0]
+        match node.op_type:
+            case "Conv" | "Gemm":
+                return self._weighted(node, source, output, ends)
+            case "Add":
+                return add(node.name, (source, sources[1]), output, ends)
+            case "Concat":
+                return concat(node.name, tuple(sources), output, self._axis(node))
+            case "GlobalAveragePool":
+                factor = pool_multiplier(source.scale, output.scale, source.positions)
+                return GlobalAveragePool(node.name, source, output, factor, *ends)
+            case "AveragePool":
+                window = pool_window(node)
+                factor = pool_multiplier(source.scale, output.scale, window.taps)
+                return AveragePool(node.name, source, output, window, factor, *ends)
+        return self._same_type(node, source, output)
+
+    def _same_type(self, node: onnx.NodeProto, source: Tensor, output: Tensor) -> Op:
+        """Lower what neither sums nor clips: of codes to codes, the first two at the same scale."""
+        if node.op_type in ("MaxPool", "Pad") and not _same_codes(source, output):
+            raise _in_float(f"node {node.name}", f"{node.name} reads and writes codes of different scales")
+        if node.op_type == "MaxPool":
+            return MaxPool(node.name, source, output, pool_window(node))
+        if node.op_type == "Pad":
+            return Pad(node.name, source, output, pad_amounts(node, self._view))
+        if node.op_type == "Sigmoid":
+            return Lookup(node.name, source, output, sigmoid_table(source, output))
+        return Softmax(node.name, source, output, softmax_table(node.name, source, output))
+
+    def _axis(self, node: onnx.NodeProto) -> Literal["height", "length", "channels"]:
+        rank = len(self._view.shapes[node.input[0]])
+        axis = attributes(node)["axis"] % rank
+        if axis == 1:
+            return "channels"
+        return "length" if axis == rank - 1 else "height"
+
+    def _weighted(self, node: onnx.NodeProto, source: Tensor, output: Tensor, ends: tuple[float, float]) -> Op:
         weight, bias, multiplier = self._float_weights(node) if self._float else self._weights(node, source, output)
         if node.op_type == "Gemm":
             return Dense(node.name, source, output, weight, bias, multiplier, *ends)
-        values: dict[str, Any] = attributes(node)
-        left, right = values.get("pads", [0, 0])
-        stride, groups = values.get("strides", [1])[0], values.get("group", 1)
-        return Conv1d(node.name, source, output, weight, bias, multiplier, stride, left, right, groups, *ends)
+        groups = attributes(node).get("group", 1)
+        window = conv_window(node, weight.shape[2:])
+        if weight.ndim == 3:
+            weight = weight[:, :, np.newaxis]
+        top, left, bottom, right = window.pads
+        flat = window.kernel[0] == 1 and source.height == 1 and top == bottom == 0
+        if not flat:
+            return Conv2d(node.name, source, output, weight, bias, multiplier, window, groups, *ends)
+        row = weight[:, :, 0]
+        return Conv1d(node.name, source, output, row, bias, multiplier, window.stride[1], left, right, groups, *ends)
 
     def _float_weights(self, node: onnx.NodeProto) -> tuple[NDArray[np.float32], ...]:
         weight = self._view.constants[node.input[1]]
@@ -208,23 +289,59 @@ class _Lowering:
         """Describe codes by the QuantizeLinear or DequantizeLinear next to them."""
         scale, zero_point = (self._view.constants[name] for name in node.input[1:3])
         dtype: Dtype = "int16" if zero_point.dtype == np.int16 else "int8"
-        return Tensor(code, *self._shape(code), float(scale.reshape(())), int(zero_point.reshape(())), dtype)
+        return self._tensor(code, float(scale.reshape(())), int(zero_point.reshape(())), dtype)
 
     def _real(self, value: str) -> Tensor:
-        return Tensor(value, *self._shape(value), 1.0, 0, "float32")
+        return self._tensor(value, 1.0, 0, "float32")
 
-    def _shape(self, value: str) -> tuple[int, int]:
-        """Return length and channels of a value of shape [1, C, L] or [1, C]."""
+    def _tensor(self, value: str, scale: float, zero_point: int, dtype: Dtype) -> Tensor:
+        """Describe a value of shape [1, C], [1, C, L] or [1, C, H, L]."""
         shape = self._view.shapes[value]
-        return shape[2] if len(shape) == 3 else 1, shape[1]
+        length, height = (*shape[:1:-1], 1, 1)[:2]
+        return Tensor(value, length, shape[1], scale, zero_point, dtype, height)
 
 
-def _activation_range(output: Tensor, *, relu: bool) -> tuple[float, float]:
-    """Return the least and the greatest value that an operation writes; a ReLU raises the least to real zero."""
+def _same_codes(one: Tensor, other: Tensor) -> bool:
+    return (one.dtype, one.scale, one.zero_point) == (other.dtype, other.scale, other.zero_point)
+
+
+def conv_window(node: onnx.NodeProto, kernel: tuple[int, ...]) -> Window:
+    """Return the window of a convolution or a pool; over length alone its height is 1."""
+    values: dict[str, Any] = attributes(node)
+    rank = len(kernel)
+    pads = values.get("pads", [0] * 2 * rank)
+    strides = values.get("strides", [1] * rank)
+    (top, left), (bottom, right) = ((0, *pads[:rank])[-2:], (0, *pads[rank:])[-2:])
+    rows, columns = (1, *kernel)[-2:]
+    return Window((rows, columns), (1, *strides)[-2:], (top, left, bottom, right))
+
+
+def pool_window(node: onnx.NodeProto) -> Window:
+    """Return the window of a pool."""
+    return conv_window(node, tuple(attributes(node)["kernel_shape"]))
+
+
+def pad_amounts(node: onnx.NodeProto, lookup: View) -> tuple[int, int, int, int]:
+    """Return rows above, columns before, rows below and columns after, of a Pad that the contract accepts."""
+    pads = lookup.constants[node.input[1]].tolist()
+    rank = len(pads) // 2
+    top, left = (0, *pads[2:rank])[-2:]
+    bottom, right = (0, *pads[rank + 2 :])[-2:]
+    return top, left, bottom, right
+
+
+def _activation_range(output: Tensor, limits: tuple[float, float]) -> tuple[float, float]:
+    """Return the least and the greatest value that an operation writes, between the real limits of an activation.
+
+    Rounding keeps the order, so that clipping codes is clipping what they stand for.
+    """
+    low, high = limits
     if output.dtype == "float32":
-        return 0.0 if relu else -np.inf, np.inf
-    limits = np.iinfo(output.dtype)
-    return output.zero_point if relu else int(limits.min), int(limits.max)
+        return low, high
+    ends = np.iinfo(output.dtype)
+    codes = (np.rint(np.float32(end) / np.float32(output.scale)) + output.zero_point for end in limits)
+    low, high = (float(np.clip(code, ends.min, ends.max)) for code in codes)
+    return int(low), int(high)
 
 
 def _in_float(where: str, found: str) -> OperatorError:

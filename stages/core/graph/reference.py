@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.graph.ir import Conv1d, Dense, Dtype, GlobalAveragePool, Graph, Layer, Op, Widen
+from stages.core.graph.ir import (
+    Add,
+    AveragePool,
+    Concat,
+    Conv1d,
+    Conv2d,
+    Dense,
+    Dtype,
+    GlobalAveragePool,
+    Graph,
+    Layer,
+    Lookup,
+    MaxPool,
+    Op,
+    Pad,
+    Softmax,
+    Unary,
+    Widen,
+    Window,
+)
 from stages.core.graph.order import from_order_key, order_key
 
 #: Integer sums are formed in float64, which BLAS multiplies fast and which is exact below 2**53; `lower` proved
@@ -86,7 +106,7 @@ def head_of(graph: Graph) -> Head:
     output, last = graph.output, graph.ops[-1]
     if output.dtype == "float32":
         return FLOAT_HEAD
-    scale = last.multiplier if output.dtype == "int32" else np.float32(output.scale)
+    scale = last.multiplier if isinstance(last, Dense) and output.dtype == "int32" else np.float32(output.scale)
     return Head(output.dtype, output.zero_point, np.asarray(scale, dtype=np.float32))
 
 
@@ -115,88 +135,200 @@ def execute(graph: Graph, codes: NDArray[np.int8]) -> dict[str, Values]:
     Parameters
     ----------
     graph : Graph
-    codes : ndarray of int8, shape (N, length, channels)
+    codes : ndarray of int8, shape (N, length, channels), of images (N, height, length, channels)
         Input windows.
 
     Returns
     -------
-    dict of str to ndarray of the tensor's type, shape (N, length, channels)
+    dict of str to ndarray of the tensor's type, shape (N, length, channels) or (N, height, length, channels)
         The input and the output of each operation, by tensor name.
     """
     tensors: dict[str, Values] = {graph.input.name: codes}
     for op in graph.ops:
-        tensors[op.output.name] = _run(op, tensors[op.input.name])
+        tensors[op.output.name] = _run(op, [tensors[tensor.name] for tensor in op.inputs])
     return tensors
 
 
-def _run(op: Op, x: Values) -> Values:
-    if isinstance(op, Widen):
-        if op.output.dtype == "int16":
-            return x.astype(np.int16) << 8
-        return np.asarray(x.astype(np.float32) * op.multiplier)
+def _run(op: Op, inputs: list[Values]) -> Values:
+    if isinstance(op, Add):
+        return _add(op, *inputs)
+    if isinstance(op, Concat):
+        return _concatenate(op, inputs)
+    (x,) = inputs
+    y = _run_images(op, x.reshape(len(x), op.input.height, op.input.length, op.input.channels))
+    return y.reshape(len(x), *op.output.shape)
+
+
+def _run_images(op: Unary, x: Values) -> Values:
+    """Run an operation on values of shape (N, height, length, channels)."""
+    match op:
+        case Widen():
+            y = x.astype(np.int16) << 8 if op.output.dtype == "int16" else x.astype(np.float32) * op.multiplier
+        case MaxPool():
+            y = _largest(op, x)
+        case AveragePool():
+            y = _average(op, x)
+        case Pad():
+            y = _padded(x, op.pads, op.input.zero_point)
+        case Lookup():
+            y = op.table[x.astype(np.int64) + 128]
+        case Softmax():
+            y = _softmax(op, x)
+        case _:
+            y = _run_layer(op, x)
+    return y
+
+
+def _run_layer(op: Layer, x: Values) -> Values:
+    if isinstance(op, Conv1d):
+        op = as_conv2d(op)
     if op.input.dtype == "float32":
         return _run_float(op, x)
     acc = _accumulate(op, x)
-    return acc.astype(np.int32) if op.output.dtype == "int32" else _requantize(op, acc)
+    if op.output.dtype == "int32":
+        return acc.astype(np.int32)
+    return _requantize(acc, op.multiplier, op.output.zero_point, (op.y_min, op.y_max)).astype(op.output.dtype)
 
 
-def _accumulate(op: Layer, codes: Values) -> Accumulator:
-    x = codes.astype(np.float64) - op.input.zero_point  # [N, L, C]
+def as_conv2d(op: Conv1d) -> Conv2d:
+    """Return a convolution over length as one over images of height 1."""
+    window = Window((1, op.weight.shape[2]), (1, op.stride), (0, op.pad_left, 0, op.pad_right))
+    weight = op.weight[:, :, np.newaxis]
+    ends = op.y_min, op.y_max
+    return Conv2d(op.name, op.input, op.output, weight, op.bias, op.multiplier, window, op.groups, *ends)
+
+
+def _accumulate(op: Conv2d | GlobalAveragePool | Dense, codes: Values) -> Accumulator:
+    x = codes.astype(np.float64) - op.input.zero_point  # [N, H, L, C]
     if isinstance(op, GlobalAveragePool):
-        return np.asarray(x.sum(axis=1, keepdims=True))
+        return np.asarray(x.sum(axis=(1, 2)))
     if isinstance(op, Dense):
         return np.asarray(x @ op.weight.T.astype(np.float64) + op.bias)
     return _convolve(op, x)
 
 
-def _convolve(op: Conv1d, x: Accumulator) -> Accumulator:
+def _convolve(op: Conv2d, x: Accumulator) -> Accumulator:
     """Sum over taps; in each, every group is one small matrix product."""
-    x = np.pad(x, ((0, 0), (op.pad_left, op.pad_right), (0, 0)))  # 0 after the zero point is taken off is real zero
-    outputs, inputs, kernel = op.weight.shape
-    weight = op.weight.astype(np.float64).reshape(op.groups, outputs // op.groups, inputs, kernel)
-    span = (op.output.length - 1) * op.stride + 1
-    acc = np.zeros((op.groups, len(x), op.output.length, outputs // op.groups))  # [G, N, L, C/G]
-    for tap in range(kernel):
-        part = x[:, tap : tap + span : op.stride].reshape(len(x), op.output.length, op.groups, inputs)
-        acc += part.transpose(2, 0, 1, 3) @ weight[..., tap].transpose(0, 2, 1)[:, None]
-    return acc.transpose(1, 2, 0, 3).reshape(len(x), op.output.length, outputs) + op.bias
+    outputs, inputs = op.weight.shape[:2]
+    weight = op.weight.astype(np.float64).reshape(op.groups, outputs // op.groups, inputs, -1)
+    positions = op.output.positions
+    acc = np.zeros((op.groups, len(x), positions, outputs // op.groups))  # [G, N, H * L, C/G]
+    # 0 after the zero point is taken off is real zero
+    for tap, part in enumerate(_under(op.window, x, 0)):
+        columns = part.reshape(len(x), positions, op.groups, inputs).transpose(2, 0, 1, 3)
+        acc += columns @ weight[..., tap].transpose(0, 2, 1)[:, None]
+    return acc.transpose(1, 2, 0, 3).reshape(len(x), positions, outputs) + op.bias
 
 
-def _requantize(op: Layer, acc: Accumulator) -> Values:
+def _requantize(
+    acc: Accumulator, multiplier: Float | np.float32, zero_point: int, ends: tuple[float, float]
+) -> Accumulator:
     """Return ``clip(rint(float32(acc) * multiplier) + zero_point, y_min, y_max)``, round half to even."""
-    scaled = np.rint(acc.astype(np.float32) * op.multiplier)
-    return np.clip(scaled + np.float32(op.output.zero_point), op.y_min, op.y_max).astype(op.output.dtype)
+    return np.clip(np.rint(acc.astype(np.float32) * multiplier) + np.float32(zero_point), *ends)
 
 
-def _run_float(op: Layer, x: Float) -> Float:
+def _under(window: Window, x: Values, fill: float) -> Iterator[Values]:
+    """Yield what lies under each tap, by row and column, for every output: shape (N, height, length, channels)."""
+    x = _padded(x, window.pads, fill)
+    height, length = ((n - k) // s for n, k, s in zip(x.shape[1:3], window.kernel, window.stride, strict=True))
+    rows, columns = window.stride
+    for row, column in np.ndindex(window.kernel):
+        yield x[:, row : row + height * rows + 1 : rows, column : column + length * columns + 1 : columns]
+
+
+def _padded(x: Values, pads: tuple[int, int, int, int], fill: float) -> Values:
+    top, left, bottom, right = pads
+    return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill) if any(pads) else x
+
+
+def _largest(op: MaxPool, x: Values) -> Values:
+    lowest = -np.inf if op.input.dtype == "float32" else np.iinfo(op.input.dtype).min
+    taps = _under(op.window, x, lowest)
+    largest = next(taps).copy()
+    for part in taps:
+        np.copyto(largest, part, where=part > largest)
+    return largest
+
+
+def _average(op: AveragePool, x: Values) -> Values:
+    ends = op.y_min, op.y_max
+    if op.input.dtype == "int16":
+        total = np.sum([part.astype(np.float64) for part in _under(op.window, x, 0)], axis=0)
+        return _requantize(total, op.multiplier, 0, ends).astype(np.int16)
+    if op.input.dtype == "int8":
+        x = (x.astype(np.float32) - np.float32(op.input.zero_point)) * np.float32(op.input.scale)
+    acc = np.zeros((len(x), op.output.height, op.output.length, op.output.channels), dtype=np.float32)
+    for part in _under(op.window, x, 0):
+        acc += part
+    if op.input.dtype == "float32":
+        return np.clip(acc * op.multiplier, np.float32(op.y_min), np.float32(op.y_max))
+    mean = acc / np.float32(op.window.taps) / np.float32(op.output.scale)
+    return np.clip(np.rint(mean + np.float32(op.output.zero_point)), *ends).astype(np.int8)
+
+
+def _add(op: Add, a: Values, b: Values) -> Values:
+    if op.output.dtype == "float32":
+        return np.clip(a + b, np.float32(op.y_min), np.float32(op.y_max))
+    (m_a, m_b), offset = op.multipliers, op.offset
+    return np.clip(np.rint(fma(a, m_a, fma(b, m_b, offset))), op.y_min, op.y_max).astype(op.output.dtype)
+
+
+def fma(u: Values | float, v: np.float32, w: Values | np.float32) -> Float:
+    """Return ``float32(u * v + w)``, rounded once.
+
+    The double product is exact, as u is an integer of 16 bits; the sum is where `lower` accepts the multipliers.
+    """
+    product = np.asarray(u, dtype=np.float64) * np.float64(v)
+    return np.asarray(product + np.asarray(w, dtype=np.float64), dtype=np.float32)
+
+
+def _concatenate(op: Concat, inputs: list[Values]) -> Values:
+    parts = []
+    for x, table, multiplier in zip(inputs, op.tables, op.multipliers, strict=True):
+        if table is not None:
+            parts.append(table[x.astype(np.int64) + 128])
+        elif op.output.dtype == "int16" and multiplier != 1:
+            parts.append(_requantize(x.astype(np.float64), multiplier, 0, (-32768, 32767)).astype(np.int16))
+        else:
+            parts.append(x)
+    images = [x.reshape(len(x), t.height, t.length, t.channels) for x, t in zip(parts, op.inputs, strict=True)]
+    axis = {"height": 1, "length": 2, "channels": 3}[op.axis]
+    return np.concatenate(images, axis=axis).reshape(len(inputs[0]), *op.output.shape)
+
+
+def _softmax(op: Softmax, x: Values) -> Values:
+    codes = x.astype(np.int64)
+    e = op.table.astype(np.int64)[codes.max(axis=3, keepdims=True) - codes]
+    total = e.sum(axis=3, keepdims=True)
+    return np.minimum((256 * e + total // 2) // total - 128, 127).astype(np.int8)
+
+
+def _run_float(op: Conv2d | GlobalAveragePool | Dense, x: Float) -> Float:
     """Add one rounded product after another; windows lie innermost, so that each step is one long vector."""
-    x = np.ascontiguousarray(x.transpose(2, 1, 0))  # [C, L, N]
+    x = np.ascontiguousarray(x.transpose(3, 1, 2, 0))  # [C, H, L, N]
     if isinstance(op, GlobalAveragePool):
-        acc = np.zeros((op.output.channels, 1, x.shape[2]), dtype=np.float32)
-        for position in range(op.input.length):
-            acc[:, 0] += x[:, position]
+        acc = np.zeros((op.output.channels, x.shape[3]), dtype=np.float32)
+        for row, column in np.ndindex(x.shape[1:3]):
+            acc += x[:, row, column]
         acc *= op.multiplier
     else:
         acc = _sum_in_order(op, x)
-    return np.clip(acc, np.float32(op.y_min), np.float32(op.y_max)).transpose(2, 1, 0)
+    acc = np.clip(acc, np.float32(op.y_min), np.float32(op.y_max))
+    return acc.reshape(op.output.channels, -1, x.shape[3]).transpose(2, 1, 0)
 
 
-def _sum_in_order(op: Conv1d | Dense, x: Float) -> Float:
-    """Return bias plus products, ordered by tap and within it by input channel, shape (outputs, length, N)."""
-    if isinstance(op, Conv1d):
-        x = np.pad(x, ((0, 0), (op.pad_left, op.pad_right), (0, 0)))
-        groups, stride = op.groups, op.stride
-    else:
-        groups, stride = 1, 1
-    length, outputs = op.output.length, op.output.channels
-    weight = op.weight.reshape(groups, outputs // groups, len(x) // groups, -1)  # [G, C/G, inputs, kernel]
-    x = x.reshape(groups, len(x) // groups, *x.shape[1:])
-    acc = np.empty((groups, outputs // groups, length, x.shape[-1]), dtype=np.float32)
-    acc[:] = op.bias.reshape(groups, -1, 1, 1)
+def _sum_in_order(op: Conv2d | Dense, x: Float) -> Float:
+    """Return bias plus products, by row, column and input channel, shape (outputs, height, length, N)."""
+    window, groups = (op.window, op.groups) if isinstance(op, Conv2d) else (Window((1, 1), (1, 1), (0, 0, 0, 0)), 1)
+    outputs = op.output.channels
+    weight = op.weight.reshape(groups, outputs // groups, len(x) // groups, -1)  # [G, C/G, inputs, taps]
+    shape = (op.output.height, op.output.length, x.shape[-1])
+    acc = np.empty((groups, outputs // groups, *shape), dtype=np.float32)
+    acc[:] = op.bias.reshape(groups, -1, 1, 1, 1)
     product = np.empty_like(acc)
-    span = (length - 1) * stride + 1
-    for tap in range(weight.shape[3]):
+    for tap, part in enumerate(_under(window, x, 0)):
+        columns = part.reshape(groups, -1, *shape)
         for channel in range(weight.shape[2]):
-            part = x[:, None, channel, tap : tap + span : stride]
-            acc += np.multiply(part, weight[:, :, channel, tap, None, None], out=product)
-    return acc.reshape(outputs, length, -1)
+            factors = weight[:, :, channel, tap, None, None, None]
+            acc += np.multiply(columns[:, None, channel], factors, out=product)
+    return acc.reshape(outputs, *shape[:2], -1)

@@ -25,7 +25,8 @@ class Costs:
     macs : int
         Multiplications of a weight and an activation per window.
     arena_bytes : int
-        The most activations alive at once, a layer's input and its output; a plan may add a few bytes of alignment.
+        The most activations alive at once, a layer's input and its output. A plan may add a few bytes of alignment, and
+        needs fewer where a layer works in place.
     """
 
     weight_bytes: int

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stages.core.errors import ArtifactError, ConfigError
 from stages.core.evenly import evenly_by_class
-from stages.core.graph.ir import Conv1d, Dense, Graph, Op, Tensor, Widen
+from stages.core.graph.ir import Clipping, Conv1d, Dense, Graph, Op, Tensor, Widen
 from stages.core.graph.reference import execute
 from stages.core.nets.examples import Examples
 from stages.core.tail import auc, roc, tpr_at_fpr
@@ -205,7 +205,7 @@ def _layers(ops: Sequence[Op]) -> str:
 def to_real(op: Op, values: NDArray[np.generic]) -> Real:
     """Return what an operation's output codes stand for, as `ir` defines it."""
     output = op.output
-    if output.dtype == "int32":
+    if output.dtype == "int32" and isinstance(op, Dense):
         return np.asarray(values.astype(np.float32) * op.multiplier, dtype=np.float64)
     return (values.astype(np.float64) - output.zero_point) * output.scale
 
@@ -252,7 +252,7 @@ def _scores(values: Real) -> Real:
 
 def _with_float_layer(graph: Graph, exact: Op, op: Op, real: dict[str, Real]) -> Real:
     """Return the real scores if one layer reads real values and hands its own on without rounding them."""
-    values = _run((exact,), real[op.input.name].astype(np.float32)).astype(np.float64)
+    values = _run((exact,), real[op.inputs[0].name].astype(np.float32)).astype(np.float64)
     rest = graph.ops[graph.ops.index(op) + 1 :]
     # The formula of the next layer takes codes with a fraction just as well.
     return to_real(rest[-1], _run(rest, values / op.output.scale + op.output.zero_point)) if rest else values
@@ -260,12 +260,12 @@ def _with_float_layer(graph: Graph, exact: Op, op: Op, real: dict[str, Real]) ->
 
 def _run(ops: tuple[Op, ...], values: NDArray[Any]) -> NDArray[Any]:
     """Execute a chain of operations on the values of the tensor that the first one reads."""
-    return execute(Graph(ops[0].input, ops[-1].output, ops), values)[ops[-1].output.name]
+    return execute(Graph(ops[0].inputs[0], ops[-1].output, ops), values)[ops[-1].output.name]
 
 
 def _noise(exact: Op, op: Op, true: dict[str, Real], codes: NDArray[Any], anomalous: NDArray[np.bool_]) -> Noise:
     signal = true[exact.output.name]
-    alone = to_real(op, _run((op,), _rounded(op.input, true[exact.input.name])))
+    alone = to_real(op, _run((op,), _rounded(op.inputs[0], true[exact.inputs[0].name])))
     saturated = _saturated(op, codes)
     return Noise(
         op.name,
@@ -304,7 +304,7 @@ def weight_scale(op: Conv1d | Dense) -> Real:
 
 
 def _saturated(op: Op, codes: NDArray[Any]) -> NDArray[np.bool_]:
-    if op.output.dtype not in ("int8", "int16") or isinstance(op, Widen):
+    if op.output.dtype not in ("int8", "int16") or not isinstance(op, Clipping):
         return np.zeros(codes.shape, dtype=np.bool_)
     at_bottom = (codes == op.y_min) & (op.y_min != op.output.zero_point)
     return np.asarray((codes == op.y_max) | at_bottom)

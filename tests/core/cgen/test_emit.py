@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stages.core.cgen.emit import FILES, emit
 from stages.core.cgen.lifetimes import lifetimes
 from stages.core.cgen.literals import array_lines, comment, float32, identifier
-from stages.core.cgen.operators import kernel_call
+from stages.core.cgen.operators import KernelCall, kernel_calls
 from stages.core.cgen.weights import pack_weights
 from stages.core.errors import ArtifactError, OperatorError
 from stages.core.plan import overlaps, plan
@@ -34,6 +34,11 @@ def rng():
 
 def generate(graph, contract, threshold_codes=(10,)):
     return emit(graph, plan(lifetimes(graph)), contract, rules=Rules.plain(threshold_codes), model_sha256="ab" * 32)
+
+
+def kernel_call(op) -> KernelCall:
+    (call,) = kernel_calls(op)
+    return call
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))

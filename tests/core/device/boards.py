@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from stages.core.cgen.emit import emit
 from stages.core.cgen.lifetimes import lifetimes
+from stages.core.cgen.streaming import kept_layers
 from stages.core.plan import plan
 from stages.core.runtime.decision import Rules
 from stages.core.schema.build import Board, Build, NativeBoard, QemuBoard
@@ -33,11 +34,22 @@ def need_tools(name: str) -> None:
 
 
 def write_generated(
-    folder: Path, graph, contract, threshold_codes=(10,), model_sha256="0" * 64, accumulate=1, rules=None, stream=None
+    folder: Path,
+    graph,
+    contract,
+    threshold_codes=(10,),
+    model_sha256="0" * 64,
+    accumulate=1,
+    rules=None,
+    stream=None,
+    *,
+    layers=0,
 ) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     rules = rules or Rules.plain(threshold_codes, accumulate)
-    files = emit(graph, plan(lifetimes(graph)), contract, model_sha256=model_sha256, rules=rules, stream=stream)
+    kept = kept_layers(graph, contract, layers)
+    arena = plan(lifetimes(graph, kept))
+    files = emit(graph, arena, contract, model_sha256=model_sha256, rules=rules, stream=stream, kept=kept)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     return folder

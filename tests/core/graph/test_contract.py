@@ -1,3 +1,4 @@
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -5,7 +6,11 @@ from torch import nn
 
 from stages.core.errors import OperatorError
 from stages.core.graph.contract import check_module, check_onnx
-from tests.core.graph.networks import Padded, ds_cnn, proto
+from stages.core.graph.export import export_onnx
+from stages.core.graph.lower import lower
+from stages.core.graph.reference import execute, logits
+from stages.core.seeds import seed_torch
+from tests.core.graph.networks import SCALE, Padded, ds_cnn, proto, windows
 
 
 class Wrapped(nn.Module):
@@ -33,8 +38,9 @@ def test_padded_and_grouped_convolutions_pass() -> None:
     [
         (nn.Conv1d(2, 4, 3, dilation=2), "dilations"),
         (nn.Conv1d(2, 4, 1, padding=1), "pads"),
-        (nn.Sequential(nn.Conv1d(2, 4, 3), nn.MaxPool1d(2)), "no kernel for MaxPool"),
-        (nn.Sequential(nn.Conv1d(2, 4, 3), nn.Sigmoid()), "no kernel for Sigmoid"),
+        (nn.Sequential(nn.Conv1d(2, 4, 3), nn.MaxPool1d(2, dilation=2)), "MaxPool has dilations"),
+        (nn.Sequential(nn.Conv1d(2, 4, 3), nn.Sigmoid()), "Sigmoid is computed in another type than int8"),
+        (nn.Sequential(nn.Conv1d(2, 4, 3), nn.Tanh()), "no kernel for Tanh"),
         (nn.Sequential(nn.ReLU(), nn.Conv1d(2, 4, 3)), "Relu follows"),
     ],
 )
@@ -43,6 +49,37 @@ def test_operator_outside_the_contract_is_refused_by_name(layer: nn.Module, comp
         check_module(Wrapped(layer), 2, 64)
     assert caught.value.where.startswith("node ")
     assert caught.value.remedy
+
+
+class Residual(nn.Module):
+    """Sums, pools, a concatenation and padding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv1d(2, 6, 5, padding=2)
+        self.branch = nn.Conv1d(6, 6, 3, padding=1)
+        self.large, self.smooth = nn.MaxPool1d(3, 2, padding=1), nn.AvgPool1d(3, 2, padding=1)
+        self.last = nn.Conv1d(12, 8, 3, stride=2)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = nn.functional.relu6(self.stem(x))
+        x = torch.relu(x + self.branch(x))
+        x = torch.cat([self.large(x), self.smooth(x)], dim=1)
+        x = nn.functional.pad(x, (2, 1))
+        return self.head(torch.relu(self.last(x)).mean(dim=2))
+
+
+def test_a_branching_float_network_is_lowered_to_what_torch_computes() -> None:
+    seed_torch(5)
+    network = Residual().eval()
+    check_module(network, 2, 64)
+    graph = lower(onnx.load_from_string(export_onnx(network, 2, 64, SCALE)))
+    codes = windows(8, 2, 64)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(codes.astype(np.float32) * SCALE)).numpy()
+    found = logits(graph, execute(graph, codes.transpose(0, 2, 1)))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_window_shorter_than_the_network_is_refused() -> None:

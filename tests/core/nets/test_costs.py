@@ -1,5 +1,7 @@
 """Costs by shape against the integer network itself, and by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -35,10 +37,11 @@ def test_costs_are_those_of_the_lowered_network(section, channels, length, outpu
     exported = export_onnx(ptq(model, codes, QuantOptions(2.0**-6)), channels, length, 2.0**-6)
     graph = lower(onnx.load_from_string(exported))
     layers = [op for op in graph.ops if isinstance(op, Conv1d | Dense)]
+    apart = [replace(buffer, replaces=None) for buffer in lifetimes(graph)]
     assert costs(model, length) == Costs(
         weight_bytes=sum(op.weight.nbytes + op.bias.nbytes + op.multiplier.nbytes for op in layers),
         macs=sum(op.output.length * op.weight.size for op in layers),
-        arena_bytes=plan(lifetimes(graph), alignment=1).lower_bound,
+        arena_bytes=plan(apart, alignment=1).lower_bound,
     )
 
 

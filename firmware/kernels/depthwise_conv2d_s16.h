@@ -1,0 +1,59 @@
+/* Depthwise convolution over height and length: every channel has its own filter.
+ *
+ *     acc[h][t][c] = bias[c] + sum over k, j of w[k][j][c] * x[p(h) + k][q(t) + j][c]
+ *     y[h][t][c]   = requantize(acc[h][t][c], multiplier[c])
+ *
+ * with p(h) = h * stride_height - pad_top and q(t) = t * stride_length - pad_left.
+ *
+ * x           int16 [input_height][input_length][channels]
+ * weights     int8  [kernel_height][kernel_length][channels], the order of the inner loop
+ * bias        int32 [channels]
+ * multiplier  float [channels]
+ * output      int16 [output_height][output_length][channels]; may be x if no window begins before its output
+ *
+ * Alignment   none beyond that of the element types.
+ * Assumes     groups = input_channels = output_channels; |bias| + 32768 * sum|w| < 2^31 for each
+ *             output channel, which the generator proves.
+ * Guarantees  reads no element outside x; with compile-time shapes every loop bound is a constant.
+ */
+#ifndef TG_KERNELS_DEPTHWISE_CONV2D_S16_H
+#define TG_KERNELS_DEPTHWISE_CONV2D_S16_H
+
+#include <stdbool.h>
+
+#include "requantize.h"
+#include "shape.h"
+
+/* One output; `edge` says that taps may fall into the padding. */
+TG_INLINE int32_t tg_depthwise_conv2d_sum_s16(tg_conv2d s, const tg_s16 *x, const int8_t *weights, int32_t acc,
+                                              tg_window w, int32_t channel, bool edge)
+{
+    for (int32_t k = 0; k < s.kernel_height; k++) {
+        for (int32_t j = 0; j < s.kernel_length; j++) {
+            const bool inside = !edge || tg_is_inside(w, k, j);
+            const int32_t position = w.origin + k * s.input_length + j;
+            const int32_t value = inside ? x[position * s.input_channels + channel] : 0;
+            acc += weights[(k * s.kernel_length + j) * s.input_channels + channel] * value;
+        }
+    }
+    return acc;
+}
+
+TG_INLINE void tg_depthwise_conv2d_s16(tg_conv2d s, tg_codes y, const tg_s16 *x,
+                                       const int8_t *restrict weights, const int32_t *restrict bias,
+                                       const float *restrict multiplier, tg_s16 *output)
+{
+    for (int32_t h = 0; h < s.output_height; h++) {
+        for (int32_t t = 0; t < s.output_length; t++) {
+            const tg_window w = tg_conv2d_window(s, h, t);
+            const bool edge = !tg_conv2d_is_whole(s, w);
+            for (int32_t o = 0; o < s.output_channels; o++) {
+                const int32_t acc = edge ? tg_depthwise_conv2d_sum_s16(s, x, weights, bias[o], w, o, true)
+                                     : tg_depthwise_conv2d_sum_s16(s, x, weights, bias[o], w, o, false);
+                output[(h * s.output_length + t) * s.output_channels + o] = tg_requantize_s16(acc, multiplier[o], y);
+            }
+        }
+    }
+}
+
+#endif
