@@ -15,19 +15,19 @@
 #include "pointwise_conv1d_s8.h"
 #include "shape.h"
 
-enum { TG_WINDOWS_BYTES = 1024, TG_WINDOWS_MOST = 32 };
+enum { TG_WINDOWS_BYTES = 2048, TG_WINDOWS_MOST = 32 };
 
 TG_INLINE int32_t tg_window_bytes(tg_conv2d s)
 {
     return s.kernel_height * s.kernel_length * s.input_channels;
 }
 
-/* Positions in a block. */
+/* Positions in a block: an even number, as rows are multiplied two at a time, unless the output is a single one. */
 TG_INLINE int32_t tg_windows_at_once(tg_conv2d s)
 {
     const int32_t all = s.output_height * s.output_length;
     const int32_t fit = TG_WINDOWS_BYTES / tg_window_bytes(s);
-    const int32_t most = fit < TG_WINDOWS_MOST ? fit : TG_WINDOWS_MOST;
+    const int32_t most = fit < TG_WINDOWS_MOST ? fit / 2 * 2 : TG_WINDOWS_MOST;
     return most < all ? most : all;
 }
 
@@ -86,7 +86,7 @@ TG_INLINE void tg_conv2d_s8(tg_conv2d s, tg_codes y, const int8_t *restrict x, c
 {
     const int32_t all = s.output_height * s.output_length;
     const int32_t count = tg_windows_at_once(s);
-    if (s.groups > 1 || count < (all < 2 ? all : 2)) {
+    if (s.groups > 1 || count == 0) {
         tg_conv2d_s8_scalar(s, y, x, weights, bias, multiplier, output);
         return;
     }

@@ -231,6 +231,23 @@ def _flatten_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
         yield f"at axis {axis} reads a tensor of shape {list(shape)}"
 
 
+def _transpose_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
+    """Faults of the first half of making an image of one channel from rows."""
+    if attributes(node).get("perm") != [0, 2, 1]:
+        yield f"has perm {attributes(node).get('perm')}"
+    users = lookup.consumers.get(node.output[0], [])
+    if not users or any(user.op_type != "Unsqueeze" for user in users):
+        yield f"is read by {', '.join(user.op_type for user in users) or 'nothing'}"
+
+
+def _unsqueeze_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
+    producer, axes = lookup.producers.get(node.input[0]), lookup.constants.get(node.input[1])
+    if producer is None or producer.op_type != "Transpose":
+        yield f"follows {'the input' if producer is None else producer.op_type}"
+    if axes is None or axes.tolist() not in ([1], [-3]):
+        yield f"has axes {'computed at run time' if axes is None else axes.tolist()}"
+
+
 def _quantize_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
     scale, zero_point = (lookup.constants.get(name) for name in (*node.input[1:3], "")[:2])
     if scale is None or scale.size != 1:
@@ -324,6 +341,16 @@ OPERATORS: dict[str, Operator] = {
         _output_activation_faults,
     ),
     "Flatten": Operator("axis 1 of one position", "Pool over all positions before flattening", _flatten_faults),
+    "Transpose": Operator(
+        "length and channels exchanged, [0, 2, 1], before an Unsqueeze to an image of one channel",
+        "Make an image of rows by x.transpose(1, 2).unsqueeze(1)",
+        _transpose_faults,
+    ),
+    "Unsqueeze": Operator(
+        "axis 1 behind a Transpose: an image of one channel from rows",
+        "Make an image of rows by x.transpose(1, 2).unsqueeze(1)",
+        _unsqueeze_faults,
+    ),
     "QuantizeLinear": Operator(
         "int8 activations with one scale and one zero point, or int16 ones with one scale and zero point 0",
         "Quantise with DeviceQuantizer",
