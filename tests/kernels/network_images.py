@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,15 @@ from stages.core.cgen.lifetimes import lifetimes
 from stages.core.device.harness import instructions, qemu_command
 from stages.core.device.tools import call
 from stages.core.graph.ir import Graph
-from stages.core.plan import plan
+from stages.core.plan import Buffer, Plan, plan
 from stages.core.runtime.decision import Rules
 from tests.core.device.boards import EMULATED, FIRMWARE, load_board
 from tests.kernels.random_networks import preprocess_contract
 
 HERE = Path(__file__).parent
+
+#: Bytes between tensors on a board with sanitizers.
+GAP = 64
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ def run_networks(
     board: str, folder: Path, networks: Sequence[Graph], windows: Sequence[np.ndarray], optimize: str = "-O3"
 ) -> list[list[Run]]:
     """Run each network on its windows, of shape (windows, length, channels)."""
-    write_cases(folder / "cases", networks)
+    write_cases(folder / "cases", networks, plan if board in EMULATED else apart)
     build(board, folder, len(networks), optimize)
     request = b"".join(np.uint32(len(codes)).tobytes() + codes.tobytes() for codes in windows)
     (folder / "request.bin").write_bytes(request)
@@ -70,14 +73,25 @@ class Response:
         return Run(tensors, counts, self.array((outputs,), "int32").tolist())
 
 
-def write_cases(folder: Path, networks: Sequence[Graph]) -> None:
+def apart(buffers: Sequence[Buffer]) -> Plan:
+    """Every tensor in a place of its own, with bytes around it that no kernel may touch (network_case.c)."""
+    offsets, end = {}, GAP
+    for buffer in buffers:
+        offsets[buffer.name] = end
+        end += -(-buffer.n_bytes // 16) * 16 + GAP
+    return Plan(offsets, end, end)
+
+
+def write_cases(folder: Path, networks: Sequence[Graph], planner: Callable[[Sequence[Buffer]], Plan]) -> None:
     for i, graph in enumerate(networks):
         rng = np.random.Generator(np.random.PCG64(63))
         rows = graph.input.shape[0]
         columns = graph.input.positions * graph.input.channels // rows
         contract = preprocess_contract(rng, rows, columns, dc="none")
         outputs = graph.output.length * graph.output.channels
-        files = emit(graph, plan(lifetimes(graph)), contract, rules=Rules.plain([0] * outputs), model_sha256="0" * 64)
+        files = emit(
+            graph, planner(lifetimes(graph)), contract, rules=Rules.plain([0] * outputs), model_sha256="0" * 64
+        )
         (folder / str(i)).mkdir(parents=True)
         for name in ("contract.h", "model.h", "model.c"):
             (folder / str(i) / name).write_text(files[name], encoding="utf-8")
