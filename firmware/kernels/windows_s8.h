@@ -5,7 +5,7 @@
  * so that each core's pointwise kernel serves here too. Rows are made for blocks of positions that run on over the
  * ends of output rows; the last block ends with the output, and so may make positions of the block before once more.
  *
- * Grouped convolutions, and windows of which not even two fit, are left to the scalar kernel.
+ * Grouped convolutions, and windows of which none fits, are left to the scalar kernel.
  */
 #ifndef TG_KERNELS_WINDOWS_S8_H
 #define TG_KERNELS_WINDOWS_S8_H
@@ -22,12 +22,12 @@ TG_INLINE int32_t tg_window_bytes(tg_conv2d s)
     return s.kernel_height * s.kernel_length * s.input_channels;
 }
 
-/* Positions in a block: an even number, as rows are multiplied two at a time, unless the output is a single one. */
+/* Positions in a block: an even number, as rows are multiplied two at a time, unless only one fits or exists. */
 TG_INLINE int32_t tg_windows_at_once(tg_conv2d s)
 {
     const int32_t all = s.output_height * s.output_length;
     const int32_t fit = TG_WINDOWS_BYTES / tg_window_bytes(s);
-    const int32_t most = fit < TG_WINDOWS_MOST ? fit / 2 * 2 : TG_WINDOWS_MOST;
+    const int32_t most = fit >= TG_WINDOWS_MOST ? TG_WINDOWS_MOST : fit > 1 ? fit / 2 * 2 : fit;
     return most < all ? most : all;
 }
 

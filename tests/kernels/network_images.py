@@ -69,7 +69,7 @@ class Response:
             tensors.append(self.array(op.output.shape, op.output.dtype))
             ticks = int(self.array((1,), "uint64")[0])
             counts.append(instructions(ticks, self.board) if ticks else 0)
-        outputs = graph.output.length * graph.output.channels
+        outputs = graph.output.positions * graph.output.channels
         return Run(tensors, counts, self.array((outputs,), "int32").tolist())
 
 
@@ -88,7 +88,7 @@ def write_cases(folder: Path, networks: Sequence[Graph], planner: Callable[[Sequ
         rows = graph.input.shape[0]
         columns = graph.input.positions * graph.input.channels // rows
         contract = preprocess_contract(rng, rows, columns, dc="none")
-        outputs = graph.output.length * graph.output.channels
+        outputs = graph.output.positions * graph.output.channels
         files = emit(
             graph, planner(lifetimes(graph)), contract, rules=Rules.plain([0] * outputs), model_sha256="0" * 64
         )
