@@ -20,6 +20,9 @@ from stages.core.graph.onnx_view import View, attributes, view
 #: Any scale will do for checking an architecture.
 ANY_SCALE = 2.0**-6
 
+#: Channels of a softmax, whose exponentials of up to 2^23 - 1 then add up inside uint32.
+MOST_SHARES = 512
+
 
 @dataclass(frozen=True)
 class Operator:
@@ -223,6 +226,8 @@ def _output_activation_faults(node: onnx.NodeProto, lookup: View) -> Iterator[st
         yield "is computed in another type than int8"
     if node.op_type == "Softmax" and (len(shape) != 2 or attributes(node).get("axis", -1) not in (-1, 1)):
         yield f"reads a tensor of shape {list(shape)}, not [1, channels] over its channels"
+    elif node.op_type == "Softmax" and shape[1] > MOST_SHARES:
+        yield f"is over {shape[1]} channels"
 
 
 def _flatten_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
@@ -336,7 +341,7 @@ OPERATORS: dict[str, Operator] = {
     ),
     "Sigmoid": Operator("int8 codes", "Leave the sigmoid out: scores are logits", _output_activation_faults),
     "Softmax": Operator(
-        "int8 codes of shape [1, channels], over the channels",
+        f"int8 codes of shape [1, channels], over at most {MOST_SHARES} channels",
         "Leave the softmax out: scores are logits",
         _output_activation_faults,
     ),

@@ -152,6 +152,14 @@ def test_a_sum_of_scales_too_far_apart_is_refused() -> None:
     assert "scales of the sum" in error.found
 
 
+def test_a_softmax_whose_sum_could_overflow_is_refused() -> None:
+    def build(net: Writer, x: str) -> onnx.ModelProto:
+        flat = net.layer("Flatten", net.layer("GlobalAveragePool", x), kept=True)
+        return net.model(net.layer("Softmax", net.weighted("Gemm", flat, 513, 4, transB=1), codes=SHARES), (1, 513))
+
+    assert "over 513 channels" in refused(build).found
+
+
 def test_a_softmax_of_other_codes_is_refused() -> None:
     def build(net: Writer, x: str) -> onnx.ModelProto:
         flat = net.layer("Flatten", net.layer("GlobalAveragePool", x), kept=True)
