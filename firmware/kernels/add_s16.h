@@ -18,13 +18,24 @@
 #include "requantize.h"
 #include "shape.h"
 
-TG_INLINE void tg_add_s16(tg_elements s, tg_codes y, const tg_s16 *a, const tg_s16 *b, float multiplier_a,
-                          float multiplier_b, float offset, tg_s16 *output)
+TG_INLINE void tg_add_s16_scalar(tg_elements s, tg_codes y, const tg_s16 *a, const tg_s16 *b, float multiplier_a,
+                                 float multiplier_b, float offset, tg_s16 *output)
 {
     for (int32_t i = 0; i < s.count; i++) {
         const float value = tg_fma((float)a[i], multiplier_a, tg_fma((float)b[i], multiplier_b, offset));
         output[i] = (int16_t)tg_nearest_code(value, y);
     }
 }
+
+/* The fastest way on this core, with the same results. */
+#if defined(__ARM_FEATURE_DSP)
+#include "dsp/add_s16.h"
+#else
+TG_INLINE void tg_add_s16(tg_elements s, tg_codes y, const tg_s16 *a, const tg_s16 *b, float multiplier_a,
+                          float multiplier_b, float offset, tg_s16 *output)
+{
+    tg_add_s16_scalar(s, y, a, b, multiplier_a, multiplier_b, offset, output);
+}
+#endif
 
 #endif

@@ -28,8 +28,10 @@ TG_INLINE void tg_add_s8_scalar(tg_elements s, tg_codes y, const int8_t *a, cons
 }
 
 /* The fastest way on this core, with the same results. */
-#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
+#if TG_HAS_HELIUM
 #include "helium/add_s8.h"
+#elif defined(__ARM_FEATURE_DSP)
+#include "dsp/add_s8.h"
 #else
 TG_INLINE void tg_add_s8(tg_elements s, tg_codes y, const int8_t *a, const int8_t *b, float multiplier_a,
                          float multiplier_b, float offset, int8_t *output)

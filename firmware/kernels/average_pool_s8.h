@@ -34,8 +34,8 @@ TG_INLINE float tg_sum_under_s8(tg_pool s, tg_window w, const int8_t *x, float s
     return acc;
 }
 
-TG_INLINE void tg_average_pool_s8(tg_pool s, tg_codes y, const int8_t *x, float scale, float taps,
-                                  float output_scale, int8_t *output)
+TG_INLINE void tg_average_pool_s8_scalar(tg_pool s, tg_codes y, const int8_t *x, float scale, float taps,
+                                         float output_scale, int8_t *output)
 {
     for (int32_t h = 0; h < s.output_height; h++) {
         for (int32_t t = 0; t < s.output_length; t++) {
@@ -48,5 +48,16 @@ TG_INLINE void tg_average_pool_s8(tg_pool s, tg_codes y, const int8_t *x, float 
         }
     }
 }
+
+/* The fastest way on this core, with the same results. */
+#if TG_HAS_HELIUM
+#include "helium/average_pool_s8.h"
+#else
+TG_INLINE void tg_average_pool_s8(tg_pool s, tg_codes y, const int8_t *x, float scale, float taps,
+                                  float output_scale, int8_t *output)
+{
+    tg_average_pool_s8_scalar(s, y, x, scale, taps, output_scale, output);
+}
+#endif
 
 #endif

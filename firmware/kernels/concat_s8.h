@@ -11,15 +11,14 @@
 #ifndef TG_KERNELS_CONCAT_S8_H
 #define TG_KERNELS_CONCAT_S8_H
 
+#include "lookup_s8.h"
 #include "shape.h"
 
 TG_INLINE void tg_concat_s8(tg_concat s, const int8_t *restrict x, const int8_t *restrict table,
                             int8_t *restrict output)
 {
     for (int32_t r = 0; r < s.rows; r++) {
-        for (int32_t i = 0; i < s.row; i++) {
-            output[r * s.output_row + s.offset + i] = table[x[r * s.row + i] + 128];
-        }
+        tg_lookup_s8((tg_elements){ s.row }, &x[r * s.row], table, &output[r * s.output_row + s.offset]);
     }
 }
 

@@ -9,7 +9,7 @@
  * weights     int8  [kernel_height][kernel_length][channels], the order of the inner loop
  * bias        int32 [channels], zero point folded in (shape.h)
  * multiplier  float [channels]
- * output      int8  [output_height][output_length][channels]; may be x if no window begins before its output
+ * output      int8  [output_height][output_length][channels], not overlapping x
  *
  * Alignment   none beyond that of the element types.
  * Assumes     groups = input_channels = output_channels; |bias| + 128 * sum|w| < 2^31 for each
@@ -39,30 +39,41 @@ TG_INLINE int32_t tg_depthwise_conv2d_sum_s8(tg_conv2d s, const int8_t *x, const
     return acc;
 }
 
-TG_INLINE void tg_depthwise_conv2d_s8_scalar(tg_conv2d s, tg_codes y, const int8_t *x,
-                                             const int8_t *restrict weights, const int32_t *restrict bias,
-                                             const float *restrict multiplier, int8_t *output)
+/* The outputs of row h from column `begin` to before `end`. */
+TG_INLINE void tg_depthwise_conv2d_positions_s8(tg_conv2d s, tg_codes y, const int8_t *restrict x,
+                                                const int8_t *restrict weights, const int32_t *restrict bias,
+                                                const float *restrict multiplier, int8_t *restrict output, int32_t h,
+                                                int32_t begin, int32_t end)
 {
-    for (int32_t h = 0; h < s.output_height; h++) {
-        for (int32_t t = 0; t < s.output_length; t++) {
-            const tg_window w = tg_conv2d_window(s, h, t);
-            const bool edge = !tg_conv2d_is_whole(s, w);
-            for (int32_t o = 0; o < s.output_channels; o++) {
-                const int32_t acc = edge ? tg_depthwise_conv2d_sum_s8(s, x, weights, bias[o], w, o, true)
-                                     : tg_depthwise_conv2d_sum_s8(s, x, weights, bias[o], w, o, false);
-                output[(h * s.output_length + t) * s.output_channels + o] = tg_requantize_s8(acc, multiplier[o], y);
-            }
+    for (int32_t t = begin; t < end; t++) {
+        const tg_window w = tg_conv2d_window(s, h, t);
+        const bool edge = !tg_conv2d_is_whole(s, w);
+        for (int32_t c = 0; c < s.input_channels; c++) {
+            const int32_t acc = edge ? tg_depthwise_conv2d_sum_s8(s, x, weights, bias[c], w, c, true)
+                                     : tg_depthwise_conv2d_sum_s8(s, x, weights, bias[c], w, c, false);
+            output[(h * s.output_length + t) * s.input_channels + c] = tg_requantize_s8(acc, multiplier[c], y);
         }
     }
 }
 
+TG_INLINE void tg_depthwise_conv2d_s8_scalar(tg_conv2d s, tg_codes y, const int8_t *restrict x,
+                                             const int8_t *restrict weights, const int32_t *restrict bias,
+                                             const float *restrict multiplier, int8_t *restrict output)
+{
+    for (int32_t h = 0; h < s.output_height; h++) {
+        tg_depthwise_conv2d_positions_s8(s, y, x, weights, bias, multiplier, output, h, 0, s.output_length);
+    }
+}
+
 /* The fastest way on this core, with the same results. */
-#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
+#if TG_HAS_HELIUM
 #include "helium/depthwise_conv2d_s8.h"
+#elif defined(__ARM_FEATURE_DSP)
+#include "dsp/depthwise_conv2d_s8.h"
 #else
-TG_INLINE void tg_depthwise_conv2d_s8(tg_conv2d s, tg_codes y, const int8_t *x,
+TG_INLINE void tg_depthwise_conv2d_s8(tg_conv2d s, tg_codes y, const int8_t *restrict x,
                                       const int8_t *restrict weights, const int32_t *restrict bias,
-                                      const float *restrict multiplier, int8_t *output)
+                                      const float *restrict multiplier, int8_t *restrict output)
 {
     tg_depthwise_conv2d_s8_scalar(s, y, x, weights, bias, multiplier, output);
 }

@@ -39,7 +39,7 @@ TG_INLINE void tg_max_pool_s8_scalar(tg_pool s, const int8_t *x, int8_t *output)
 }
 
 /* The fastest way on this core, with the same results. */
-#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
+#if TG_HAS_HELIUM
 #include "helium/max_pool_s8.h"
 #else
 TG_INLINE void tg_max_pool_s8(tg_pool s, const int8_t *x, int8_t *output)

@@ -182,4 +182,25 @@ TG_INLINE bool tg_is_inside(tg_window w, int32_t row, int32_t column)
     return row >= w.rows.begin && row < w.rows.end && column >= w.columns.begin && column < w.columns.end;
 }
 
+/* Whether no window of an output row reaches above or below the input. */
+TG_INLINE bool tg_conv2d_row_is_whole(tg_conv2d s, int32_t row)
+{
+    const int32_t top = row * s.stride_height - s.pad_top;
+    return top >= 0 && top + s.kernel_height <= s.input_height;
+}
+
+/* The columns alone, to know where the padding is not involved. */
+TG_INLINE tg_conv1d tg_conv2d_columns(tg_conv2d s)
+{
+    return (tg_conv1d){
+        .input_length = s.input_length,
+        .input_channels = s.input_channels,
+        .output_length = s.output_length,
+        .output_channels = s.output_channels,
+        .kernel = s.kernel_length,
+        .stride = s.stride_length,
+        .pad_left = s.pad_left,
+    };
+}
+
 #endif

@@ -5,7 +5,7 @@
  * so that each core's pointwise kernel serves here too. Rows are made for blocks of positions that run on over the
  * ends of output rows; the last block ends with the output, and so may make positions of the block before once more.
  *
- * Grouped convolutions, and windows of which not even two fit, are left to the scalar kernel.
+ * Grouped convolutions, and windows of which none fits, are left to the scalar kernel.
  */
 #ifndef TG_KERNELS_WINDOWS_S8_H
 #define TG_KERNELS_WINDOWS_S8_H
@@ -15,19 +15,19 @@
 #include "pointwise_conv1d_s8.h"
 #include "shape.h"
 
-enum { TG_WINDOWS_BYTES = 1024, TG_WINDOWS_MOST = 32 };
+enum { TG_WINDOWS_BYTES = 2048, TG_WINDOWS_MOST = 32 };
 
 TG_INLINE int32_t tg_window_bytes(tg_conv2d s)
 {
     return s.kernel_height * s.kernel_length * s.input_channels;
 }
 
-/* Positions in a block. */
+/* Positions in a block: an even number, as rows are multiplied two at a time, unless only one fits or exists. */
 TG_INLINE int32_t tg_windows_at_once(tg_conv2d s)
 {
     const int32_t all = s.output_height * s.output_length;
     const int32_t fit = TG_WINDOWS_BYTES / tg_window_bytes(s);
-    const int32_t most = fit < TG_WINDOWS_MOST ? fit : TG_WINDOWS_MOST;
+    const int32_t most = fit >= TG_WINDOWS_MOST ? TG_WINDOWS_MOST : fit > 1 ? fit / 2 * 2 : fit;
     return most < all ? most : all;
 }
 
@@ -86,7 +86,7 @@ TG_INLINE void tg_conv2d_s8(tg_conv2d s, tg_codes y, const int8_t *restrict x, c
 {
     const int32_t all = s.output_height * s.output_length;
     const int32_t count = tg_windows_at_once(s);
-    if (s.groups > 1 || count < (all < 2 ? all : 2)) {
+    if (s.groups > 1 || count == 0) {
         tg_conv2d_s8_scalar(s, y, x, weights, bias, multiplier, output);
         return;
     }

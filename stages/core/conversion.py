@@ -194,7 +194,7 @@ def _tensor(tensor: Tensor, meaning: str) -> dict[str, Any]:
     """Describe a tensor as the device holds it."""
     return {
         "name": tensor.name,
-        "shape": [tensor.length, tensor.channels],
+        "shape": list(tensor.shape),
         "dtype": tensor.dtype,
         "scale": float(tensor.scale),
         "zero_point": tensor.zero_point,

@@ -20,10 +20,23 @@ from pathlib import Path
 import numpy as np
 
 from stages.core.config import Config, compose, validate
-from stages.core.graph.ir import Conv1d, Dense, GlobalAveragePool, Graph, Op, Tensor
+from stages.core.graph.ir import (
+    AveragePool,
+    Concat,
+    Conv1d,
+    Conv2d,
+    Dense,
+    GlobalAveragePool,
+    Graph,
+    MaxPool,
+    Op,
+    Tensor,
+    Window,
+)
 from stages.core.graph.reference import execute
 from stages.core.schema.model import DsCnn
 from tests.core.device.boards import EMULATED, ROOT
+from tests.kernels.branching_networks import Net
 from tests.kernels.network_images import run_networks
 from tests.kernels.random_networks import codes, conv, random_dense, random_pool, whole_score
 
@@ -61,6 +74,20 @@ def peers() -> Graph:
     for shape in [*shapes, (32, 5, 2, (2, 2), 32), (32, 1, 1, (0, 0), 1)]:
         ops.append(with_relu(conv(rng, f"conv{len(ops)}", ops[-1].output if ops else x, *shape)))
     return with_head(rng, x, ops, 4)
+
+
+def image() -> Graph:
+    """Build a network over images of 32 by 24 pixels, with a depthwise residual, two pools and a concatenation."""
+    rng = np.random.Generator(np.random.PCG64(74))
+    net = Net(Tensor("codes", 24, 1, 0.05, 0, height=32), rng)
+    same = Window((3, 3), (1, 1), (1, 1, 1, 1))
+    stem = net.conv(net.last, 16, Window((3, 3), (2, 2), (1, 1, 1, 1)))
+    branch = net.conv(stem, 16, same, groups=16)
+    total = net.sum(stem, net.conv(branch, 16, Window((1, 1), (1, 1), (0, 0, 0, 0))))
+    halves = Window((2, 2), (2, 2), (0, 0, 0, 0))
+    joined = net.concat("channels", net.pool(total, "max", halves), net.pool(total, "average", halves))
+    net.conv(joined, 32, same)
+    return with_head(rng, net.input, net.ops, 4)
 
 
 def task_network(name: str) -> Graph:
@@ -102,18 +129,25 @@ def with_head(rng: np.random.Generator, x: Tensor, ops: list[Op], outputs: int, 
 
 
 def macs(op: Op) -> int:
-    """Count the multiply-accumulates of an operation; a pool's additions count, as in the peers' figures."""
+    """Count the multiply-accumulates of an operation.
+
+    A pool's additions and comparisons count, as in the peers' figures, and so do what a sum adds and what a
+    concatenation moves.
+    """
     if isinstance(op, GlobalAveragePool):
-        return op.input.length * op.input.channels
-    assert isinstance(op, Conv1d | Dense)
-    return op.output.length * op.weight.size
+        return op.input.positions * op.input.channels
+    if isinstance(op, Conv1d | Conv2d | Dense):
+        return op.output.positions * op.weight.size
+    taps = op.window.taps if isinstance(op, MaxPool | AveragePool) else len(op.inputs)
+    return op.output.positions * op.output.channels * taps // (len(op.inputs) if isinstance(op, Concat) else 1)
 
 
 def measure(board: str, networks: dict[str, Graph]) -> dict[str, list[Layer]]:
     """Run each network once on a board and require the reference's outputs."""
     rng = np.random.Generator(np.random.PCG64(73))
     graphs = list(networks.values())
-    windows = [codes(rng, graph.input.length, graph.input.channels)[np.newaxis] for graph in graphs]
+    inputs = [graph.input for graph in graphs]
+    windows = [codes(rng, x.positions, x.channels).reshape(1, *x.shape) for x in inputs]
     with tempfile.TemporaryDirectory() as folder:
         runs = run_networks(board, Path(folder), graphs, windows)
     layers = {}
@@ -154,7 +188,7 @@ def main() -> None:
     parser.add_argument("--board", choices=EMULATED, action="append", help="both, if not given")
     parser.add_argument("--write", action="store_true", help="store the figures as the reference")
     arguments = parser.parse_args()
-    networks = {"peers": peers()} | {name: task_network(name) for name in TASKS}
+    networks = {"peers": peers(), "image": image()} | {name: task_network(name) for name in TASKS}
     found: Figures = {}
     for board in arguments.board or EMULATED:
         layers = measure(board, networks)

@@ -42,20 +42,15 @@ Rng = np.random.Generator
 
 
 class Net:
-    """A network under construction."""
+    """A network under construction, and for a random window every value in it."""
 
-    def __init__(self, rng: Rng, dtype: Dtype, *, images: bool, channels: int | None = None) -> None:
-        self.rng, self.dtype, self.images = rng, dtype, images
-        height = int(rng.integers(5, 10)) if images else 1
-        length = int(rng.integers(5, 10)) if images else int(rng.integers(18, 30))
-        self.input = replace(tensor(rng, "codes", length, channels or int(rng.integers(1, 6))), height=height)
+    def __init__(self, x: Tensor, rng: Rng, dtype: Dtype = "int8") -> None:
+        self.rng, self.dtype, self.images = rng, dtype, x.height > 1
+        self.input = self.last = x
         self.ops: list[Op] = []
-        self.last = self.input
-        pixels = codes(rng, self.input.positions, self.input.channels)
-        self.values = {"codes": pixels.reshape(self.input.shape)}
+        self.values = {x.name: codes(rng, x.positions, x.channels).reshape(x.shape)}
         if dtype != "int8":
-            self.input = replace(self.input, zero_point=0)
-            self.add(widen(self.input, dtype))
+            self.add(widen(x, dtype))
 
     def add(self, op: Op) -> Tensor:
         inputs = [self.values[tensor.name] for tensor in op.inputs]
@@ -104,12 +99,13 @@ class Net:
         size = 3 if self.images else 1
         same = Window((size, 3), (1, 1), (size // 2, 1, size // 2, 1))
         b = self.conv(x, x.channels, same, x.channels if self.rng.random() < 0.5 else 1)
-        y = self.output(x.height, x.length, x.channels)
-        inputs = (x, b) if self.rng.random() < 0.5 else (b, x)
-        return self.add(mixing.add(f"add{len(self.ops)}", inputs, y, output_range(self.rng, y)))
+        return self.sum(x, b) if self.rng.random() < 0.5 else self.sum(b, x)
 
-    def concat(self, *inputs: Tensor) -> Tensor:
-        axis = str(self.rng.choice(["height", "length", "channels"] if self.images else ["length", "channels"]))
+    def sum(self, a: Tensor, b: Tensor) -> Tensor:
+        y = self.output(a.height, a.length, a.channels)
+        return self.add(mixing.add(f"add{len(self.ops)}", (a, b), y, output_range(self.rng, y)))
+
+    def concat(self, axis: str, *inputs: Tensor) -> Tensor:
         sizes = {name: getattr(inputs[0], name) for name in ("height", "length", "channels")}
         sizes[axis] *= len(inputs)
         y = self.output(**sizes)
@@ -117,8 +113,7 @@ class Net:
             y = replace(y, scale=inputs[-1].scale, zero_point=inputs[-1].zero_point)
         return self.add(mixing.concat(f"concat{len(self.ops)}", inputs, y, axis))
 
-    def pool(self, x: Tensor, kind: str) -> Tensor:
-        window = self.window(x)
+    def pool(self, x: Tensor, kind: str, window: Window) -> Tensor:
         y = self.under(x, window, x.channels)
         if kind == "max":
             y = replace(y, scale=x.scale, zero_point=x.zero_point)
@@ -170,17 +165,25 @@ def centred(op: Conv1d | Conv2d, x: np.ndarray) -> Conv1d | Conv2d:
     return replace(op, bias=bias, multiplier=np.full(channels, spread * least, np.float32))
 
 
+def random_input(rng: Rng, dtype: Dtype, images: bool, channels: int | None) -> Tensor:
+    height = int(rng.integers(5, 10)) if images else 1
+    length = int(rng.integers(5, 10)) if images else int(rng.integers(18, 30))
+    x = replace(tensor(rng, "codes", length, channels or int(rng.integers(1, 6))), height=height)
+    return x if dtype == "int8" else replace(x, zero_point=0)
+
+
 def branching(rng: Rng, dtype: Dtype, *, images: bool, ending: str = "", channels: int | None = None) -> Case:
     """Every operation, in an order in which all of them meet several shapes."""
-    net = Net(rng, dtype, images=images, channels=channels)
+    net = Net(random_input(rng, dtype, images, channels), rng, dtype)
     stem = net.conv(net.last, int(rng.choice([3, 8, 16, 20])), net.window(net.last))
     sums = net.residual(stem)
-    parts = [net.pool(sums, str(rng.choice(["max", "average"])))]
+    parts = [net.pool(sums, str(rng.choice(["max", "average"])), net.window(sums))]
     parts.append(net.residual(parts[0]))
-    joined = net.concat(*parts, parts[0])
+    axis = str(rng.choice(["height", "length", "channels"] if images else ["length", "channels"]))
+    joined = net.concat(axis, *parts, parts[0])
     wide = net.pad(joined)
     for kind in ("average", "max"):
-        wide = net.pool(wide, kind)
+        wide = net.pool(wide, kind, net.window(wide))
     depth = net.conv(wide, wide.channels, net.window(wide), wide.channels)
     groups = 2 if depth.channels % 2 == 0 else 1
     net.conv(depth, 6, Window((1, 1), (1, 1), (0, 0, 0, 0)) if rng.random() < 0.5 else net.window(depth), groups)

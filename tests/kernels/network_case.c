@@ -7,6 +7,24 @@
 
 bool TG_CASE(void);
 
+/* Under the address sanitizer, makes an error of any access to the arena outside the tensors. */
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+
+static void guard_arena(void)
+{
+    __asan_poison_memory_region(tg_model_arena(), TG_ARENA_BYTES);
+    __asan_unpoison_memory_region(tg_model_input(), TG_MODEL_INPUT_BYTES);
+    for (uint32_t i = 0; i < TG_MODEL_OPS; i++) {
+        __asan_unpoison_memory_region(tg_model_ops[i].output, tg_model_ops[i].output_bytes);
+    }
+}
+#else
+static void guard_arena(void)
+{
+}
+#endif
+
 /* Ticks of a call, or of calling nothing. The pointer is volatile, so that the compiler neither inlines the call nor
  * moves it across a reading of the clock. */
 static uint64_t ticks_of(void (*function)(void))
@@ -51,6 +69,7 @@ bool TG_CASE(void)
     uint32_t stream;
     bool done = tg_host_read(&n_windows, sizeof n_windows) && tg_host_read(&stream, sizeof stream);
     tg_model_init();
+    guard_arena();
     for (uint32_t i = 0; done && i < n_windows; i++) {
         done = run_window(stream, i == 0);
     }

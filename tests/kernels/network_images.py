@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,15 @@ from stages.core.cgen.streaming import Kept
 from stages.core.device.harness import instructions, qemu_command
 from stages.core.device.tools import call
 from stages.core.graph.ir import Graph
-from stages.core.plan import plan
+from stages.core.plan import Buffer, Plan, plan
 from stages.core.runtime.decision import Rules
 from tests.core.device.boards import EMULATED, FIRMWARE, load_board
 from tests.kernels.random_networks import preprocess_contract
 
 HERE = Path(__file__).parent
+
+#: Bytes between tensors on a board with sanitizers.
+GAP = 64
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,16 @@ def run_networks(
     windows: Sequence[np.ndarray],
     optimize: str = "-O3",
     kept: Sequence[Mapping[str, Kept]] | None = None,
+    planner: Planner | None = None,
 ) -> list[list[Run]]:
     """Run each network on its windows, of shape (windows, length, channels).
 
     With `kept`, windows follow one another by one hop, and each network keeps so much; a run then has what the outputs'
-    bytes hold in the end, and the instructions of the whole network for each operation.
+    bytes hold in the end, and the instructions of the whole network for each operation. By default tensors share memory
+    on an emulated board, and lie apart natively, where an access beside one is found.
     """
-    write_cases(folder / "cases", networks, kept or [{}] * len(networks))
+    planner = planner or (plan if board in EMULATED or kept is not None else apart)
+    write_cases(folder / "cases", networks, kept or [{}] * len(networks), planner)
     build(board, folder, len(networks), optimize)
     stream = kept is not None
     request = b"".join(np.array([len(codes), stream], np.uint32).tobytes() + codes.tobytes() for codes in windows)
@@ -77,18 +83,30 @@ class Response:
             tensors.append(self.array(op.output.shape, op.output.dtype))
             ticks = int(self.array((1,), "uint64")[0])
             counts.append(instructions(ticks, self.board) if ticks else 0)
-        outputs = graph.output.length * graph.output.channels
+        outputs = graph.output.positions * graph.output.channels
         return Run(tensors, counts, self.array((outputs,), "int32").tolist())
 
 
-def write_cases(folder: Path, networks: Sequence[Graph], kept: Sequence[Mapping[str, Kept]]) -> None:
+Planner = Callable[[Sequence[Buffer]], Plan]
+
+
+def apart(buffers: Sequence[Buffer]) -> Plan:
+    """Every tensor in a place of its own, with bytes around it that no kernel may touch (network_case.c)."""
+    offsets, end = {}, GAP
+    for buffer in buffers:
+        offsets[buffer.name] = end
+        end += -(-buffer.n_bytes // 16) * 16 + GAP
+    return Plan(offsets, end, end, exact=False)
+
+
+def write_cases(folder: Path, networks: Sequence[Graph], kept: Sequence[Mapping[str, Kept]], planner: Planner) -> None:
     for i, (graph, stays) in enumerate(zip(networks, kept, strict=True)):
         rng = np.random.Generator(np.random.PCG64(63))
         rows = graph.input.shape[0]
         columns = graph.input.positions * graph.input.channels // rows
         contract = preprocess_contract(rng, rows, columns, dc="none")
-        outputs = graph.output.length * graph.output.channels
-        arena, rules = plan(lifetimes(graph, stays)), Rules.plain([0] * outputs)
+        outputs = graph.output.positions * graph.output.channels
+        arena, rules = planner(lifetimes(graph, stays)), Rules.plain([0] * outputs)
         files = emit(graph, arena, contract, rules=rules, model_sha256="0" * 64, kept=stays)
         (folder / str(i)).mkdir(parents=True)
         for name in ("contract.h", "model.h", "model.c"):

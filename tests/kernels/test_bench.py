@@ -1,4 +1,4 @@
-"""Instructions of the kernels: those of the network on which peers were measured, and what counts as a regression."""
+"""Instructions of the kernels: those of the peers' network and of one over images, and what counts as a regression."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import json
 
 import pytest
 
-from tests.bench.kernels import BARS, REFERENCE, faults, measure, peers, per_mac
+from tests.bench.kernels import BARS, REFERENCE, faults, image, measure, peers, per_mac
 from tests.core.device.boards import EMULATED, need_tools
 
 
 @pytest.mark.parametrize("board", EMULATED)
-def test_the_peers_network_takes_no_more_instructions_than_it_did(board):
+def test_the_networks_take_no_more_instructions_than_they_did(board):
     need_tools(board)
-    layers = measure(board, {"peers": peers()})["peers"]
-    assert sum(layer.macs for layer in layers) == 219_264
-    assert not list(faults(board, {"peers": per_mac(layers)}, json.loads(REFERENCE.read_text())))
+    layers = measure(board, {"peers": peers(), "image": image()})
+    assert sum(layer.macs for layer in layers["peers"]) == 219_264
+    figures = {name: per_mac(of_network) for name, of_network in layers.items()}
+    assert not list(faults(board, figures, json.loads(REFERENCE.read_text())))
 
 
 def test_every_bar_has_a_stored_figure_below_it():

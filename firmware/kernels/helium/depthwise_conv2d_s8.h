@@ -14,8 +14,8 @@
 
 _Static_assert(255 * 127 <= INT16_MAX, "a product of a code less the zero point fits int16");
 
-/* What the padding adds to a sum if all taps lie in it. */
-TG_INLINE tg_pairs tg_depthwise2d_unfolded_s8(tg_conv2d s, tg_channels c)
+/* The bias without the zero point. */
+TG_INLINE tg_pairs tg_depthwise2d_bias_s8(tg_conv2d s, tg_channels c)
 {
     tg_pairs acc = tg_bias_pairs(c);
 #pragma GCC unroll 1
@@ -26,11 +26,13 @@ TG_INLINE tg_pairs tg_depthwise2d_unfolded_s8(tg_conv2d s, tg_channels c)
     return acc;
 }
 
-TG_INLINE void tg_depthwise2d_edge_s8(tg_conv2d s, tg_codes y, tg_channels c, const int8_t *x, tg_window w,
-                                      int8_t *output)
+/* The output at (row, column), which may reach into the padding; c holds the bias without the zero point. */
+TG_INLINE void tg_depthwise2d_edge_s8(tg_conv2d s, tg_codes y, tg_channels c, const int8_t *x, int32_t row,
+                                      int32_t column, int8_t *output)
 {
-    tg_pairs acc = tg_depthwise2d_unfolded_s8(s, c);
+    const tg_window w = tg_conv2d_window(s, row, column);
     const int16x8_t zero = vdupq_n_s16((int16_t)s.input_zero_point);
+    tg_pairs acc = tg_bias_pairs(c);
 #pragma GCC unroll 1
     for (int32_t k = w.rows.begin; k < w.rows.end; k++) {
 #pragma GCC unroll 1
@@ -41,7 +43,7 @@ TG_INLINE void tg_depthwise2d_edge_s8(tg_conv2d s, tg_codes y, tg_channels c, co
             acc = tg_add_wide(acc, vmulq_s16(shifted, tg_load_codes_s16(weights, c.count)));
         }
     }
-    tg_depthwise_store_s8(c, y, acc, output);
+    tg_depthwise_store_s8(c, y, acc, &output[(row * s.output_length + column) * s.output_channels]);
 }
 
 /* The product of one tap; x points at tap (0, 0). */
@@ -71,37 +73,47 @@ TG_INLINE void tg_depthwise2d_inside_s8(tg_conv2d s, tg_codes y, tg_channels c, 
     tg_depthwise_store_s8(c, y, acc, output);
 }
 
-TG_INLINE void tg_depthwise2d_channels_s8(tg_conv2d s, tg_codes y, tg_channels c, const int8_t *x,
-                                          int8_t *output)
+/* All rows; `edge` is c with the bias without the zero point. */
+TG_INLINE void tg_depthwise2d_channels_s8(tg_conv2d s, tg_codes y, tg_channels c, tg_channels edge,
+                                          const int8_t *restrict x, int8_t *restrict output)
 {
+    const tg_conv1d columns = tg_conv2d_columns(s);
     for (int32_t h = 0; h < s.output_height; h++) {
-        for (int32_t t = 0; t < s.output_length; t++) {
-            const tg_window w = tg_conv2d_window(s, h, t);
-            if (tg_conv2d_is_whole(s, w)) {
-                tg_depthwise2d_inside_s8(s, y, c, &x[w.origin * s.input_channels], output);
-            } else {
-                tg_depthwise2d_edge_s8(s, y, c, x, w, output);
-            }
-            output += s.output_channels;
+        const bool whole = tg_conv2d_row_is_whole(s, h);
+        const int32_t begin = whole ? tg_conv1d_interior_begin(columns) : 0;
+        const int32_t end = whole ? tg_conv1d_interior_end(columns) : 0;
+        const int8_t *first = x + tg_conv2d_window(s, h, begin).origin * s.input_channels;
+        for (int32_t t = begin; t < end; t++) {
+            tg_depthwise2d_inside_s8(s, y, c, first, &output[(h * s.output_length + t) * s.output_channels]);
+            first += s.stride_length * s.input_channels;
+        }
+#pragma GCC unroll 1
+        for (int32_t t = begin > 0 ? 0 : end; t < s.output_length; t = t + 1 == begin ? end : t + 1) {
+            tg_depthwise2d_edge_s8(s, y, edge, x, h, t, output);
         }
     }
 }
 
-TG_INLINE void tg_depthwise2d_eight_s8(tg_conv2d s, tg_codes y, const int8_t *x,
+TG_INLINE void tg_depthwise2d_eight_s8(tg_conv2d s, tg_codes y, const int8_t *restrict x,
                                        const int8_t *restrict weights, const int32_t *restrict bias,
-                                       const float *restrict multiplier, int8_t *output, int32_t first,
+                                       const float *restrict multiplier, int8_t *restrict output, int32_t first,
                                        int32_t count)
 {
     int32_t sorted_bias[8];
+    int32_t edge_bias[8];
     float sorted_multiplier[8];
     tg_sort_channels(&bias[first], &multiplier[first], count, sorted_bias, sorted_multiplier);
     const tg_channels c = { &weights[first], sorted_bias, sorted_multiplier, count };
-    tg_depthwise2d_channels_s8(s, y, c, &x[first], &output[first]);
+    const tg_pairs unfolded = tg_depthwise2d_bias_s8(s, c);
+    vstrwq_s32(&edge_bias[0], unfolded.even);
+    vstrwq_s32(&edge_bias[4], unfolded.odd);
+    const tg_channels edge = { &weights[first], edge_bias, sorted_multiplier, count };
+    tg_depthwise2d_channels_s8(s, y, c, edge, &x[first], &output[first]);
 }
 
-TG_INLINE void tg_depthwise_conv2d_s8(tg_conv2d s, tg_codes y, const int8_t *x,
+TG_INLINE void tg_depthwise_conv2d_s8(tg_conv2d s, tg_codes y, const int8_t *restrict x,
                                       const int8_t *restrict weights, const int32_t *restrict bias,
-                                      const float *restrict multiplier, int8_t *output)
+                                      const float *restrict multiplier, int8_t *restrict output)
 {
     const int32_t whole = s.input_channels / 8 * 8;
     for (int32_t c = 0; c < whole; c += 8) {

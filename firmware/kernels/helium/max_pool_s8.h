@@ -14,11 +14,7 @@ TG_INLINE void tg_max_channels_s8(tg_pool s, tg_window w, const int8_t *x, int8_
             largest = vmaxq_s8(largest, count == 16 ? vldrbq_s8(codes) : vldrbq_z_s8(codes, lanes));
         }
     }
-    if (count == 16) {
-        vstrbq_s8(output, largest);
-    } else {
-        vstrbq_p_s8(output, largest, lanes);
-    }
+    tg_store_first_s8(output, largest, count);
 }
 
 TG_INLINE void tg_max_pool_s8(tg_pool s, const int8_t *x, int8_t *output)

@@ -116,6 +116,8 @@ TG_INLINE void tg_short_rows_s8(tg_rows r, tg_codes y, tg_four w, int8_t *output
     }
 }
 
+enum { TG_CHUNKS_UNROLLED = 6 };
+
 /* Sums of outputs i and j for each of two rows. */
 typedef struct {
     int32_t i[2];
@@ -165,11 +167,61 @@ TG_INLINE void tg_row_pair_s8(tg_rows r, tg_codes y, tg_four w, const int8_t *x,
     tg_store_two_rows(narrow, tg_scaled_s32(second, multiplier), y, next, r.outputs, w.count);
 }
 
+/* The sums of outputs i and j for two rows of many chunks, in a loop: what is not unrolled keeps its place in memory by
+ * moving on as it loads. */
+TG_INLINE tg_two_by_two tg_many_chunks_s8(tg_rows r, tg_four w, const int8_t *x, int32_t i, int32_t j)
+{
+    const int8_t *first = x;
+    const int8_t *second = &x[r.step];
+    const int8_t *weights_i = &w.weights[w.row[i] * r.length];
+    const int8_t *weights_j = &w.weights[w.row[j] * r.length];
+    tg_two_by_two acc = { { 0, 0 }, { 0, 0 } };
+#pragma GCC unroll 1
+    for (int32_t k = 0; k < r.length / 16; k++) {
+        const int8x16_t codes[2] = { tg_load_next_s8(&first, 16), tg_load_next_s8(&second, 16) };
+        const int8x16_t wi = tg_load_next_s8(&weights_i, 16);
+        acc.i[0] = vmladavaq_s8(acc.i[0], codes[0], wi);
+        acc.i[1] = vmladavaq_s8(acc.i[1], codes[1], wi);
+        const int8x16_t wj = tg_load_next_s8(&weights_j, 16);
+        acc.j[0] = vmladavaq_s8(acc.j[0], codes[0], wj);
+        acc.j[1] = vmladavaq_s8(acc.j[1], codes[1], wj);
+    }
+    if (r.length % 16 != 0) {
+        const mve_pred16_t left = tg_first_bytes(r.length % 16);
+        const int8x16_t codes[2] = { vldrbq_z_s8(first, left), vldrbq_z_s8(second, left) };
+        const int8x16_t wi = vldrbq_z_s8(weights_i, left);
+        const int8x16_t wj = vldrbq_z_s8(weights_j, left);
+        acc.i[0] = vmladavaq_s8(acc.i[0], codes[0], wi);
+        acc.i[1] = vmladavaq_s8(acc.i[1], codes[1], wi);
+        acc.j[0] = vmladavaq_s8(acc.j[0], codes[0], wj);
+        acc.j[1] = vmladavaq_s8(acc.j[1], codes[1], wj);
+    }
+    return acc;
+}
+
+TG_INLINE void tg_many_chunks_pair_s8(tg_rows r, tg_codes y, tg_four w, const int8_t *x, int8_t **next)
+{
+    const tg_two_by_two even = tg_many_chunks_s8(r, w, x, 0, 2);
+    int32x4_t first = tg_even_lanes_s32(even.i[0], even.j[0]);
+    int32x4_t second = tg_even_lanes_s32(even.i[1], even.j[1]);
+    const tg_two_by_two odd = tg_many_chunks_s8(r, w, x, 1, 3);
+    const int32x4_t bias = tg_four_s32(w.bias, w.count, true);
+    first = vaddq_s32(tg_odd_lanes_s32(first, odd.i[0], odd.j[0]), bias);
+    second = vaddq_s32(tg_odd_lanes_s32(second, odd.i[1], odd.j[1]), bias);
+    const float32x4_t multiplier = tg_four_f32(w.multiplier, w.count, true);
+    const int16x8_t narrow = tg_narrow_s32(tg_scaled_s32(first, multiplier));
+    tg_store_two_rows(narrow, tg_scaled_s32(second, multiplier), y, next, r.outputs, w.count);
+}
+
 TG_INLINE void tg_long_rows_s8(tg_rows r, tg_codes y, tg_four w, int8_t *output)
 {
     const int8_t *x = r.x;
     for (int32_t t = 0; t + 1 < r.count; t += 2) {
-        tg_row_pair_s8(r, y, w, x, &output);
+        if (tg_chunks(r.length) > TG_CHUNKS_UNROLLED) {
+            tg_many_chunks_pair_s8(r, y, w, x, &output);
+        } else {
+            tg_row_pair_s8(r, y, w, x, &output);
+        }
         x += 2 * r.step;
     }
     if (r.count % 2 != 0) {

@@ -217,6 +217,18 @@ TG_INLINE void tg_store_next(int8_t **next, int32_t step, int32x4_t words, int32
     *next += step;
 }
 
+/* Stores the first `count` of sixteen codes. GCC 12 takes a predicated store for one of the whole vector, and drops it if
+ * later stores cover that, unless it must expect the memory to be read in between. */
+TG_INLINE void tg_store_first_s8(int8_t *output, int8x16_t codes, int32_t count)
+{
+    if (count >= 16) {
+        vstrbq_s8(output, codes);
+    } else {
+        vstrbq_p_s8(output, codes, tg_first_bytes(count));
+        __asm__ volatile("" ::: "memory");
+    }
+}
+
 /* Saturates, adds the zero point and clips; each code is the low byte of its lane. */
 TG_INLINE int8x16_t tg_codes_of_s16(int16x8_t value, tg_codes y)
 {

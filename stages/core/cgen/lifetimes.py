@@ -11,7 +11,6 @@ from stages.core.graph.ir import (
     Add,
     AveragePool,
     Conv1d,
-    Conv2d,
     GlobalAveragePool,
     Graph,
     Lookup,
@@ -62,7 +61,8 @@ def works_in_place(op: Op) -> bool:
 
     Elements of a sum, a table or a softmax are read for the last time before they are written. Operations that keep
     channels apart compute one position after another, of each channel, and write it to the same place of that channel:
-    no later position may read there. Other kernels read an input again for each group of output channels.
+    no later position may read there. Other kernels read an input again for each group of output channels, or compute
+    the edges of an image after the rest.
 
     Parameters
     ----------
@@ -74,8 +74,6 @@ def works_in_place(op: Op) -> bool:
         case Conv1d() if op.groups == op.input.channels == op.output.channels:
             # Helium computes what reaches into the padding on the left after all that does not.
             return op.pad_left == 0 and _groups_of_four_read_no_output(op)
-        case Conv2d() if op.groups == op.input.channels == op.output.channels:
-            return _reads_stay_ahead(op)
         case MaxPool() | AveragePool():
             return _reads_stay_ahead(op)
         case _:
@@ -90,7 +88,7 @@ def _groups_of_four_read_no_output(op: Conv1d) -> bool:
     return written in (0, count) or (count - _DSP_POSITIONS) * op.stride >= written
 
 
-def _reads_stay_ahead(op: Conv2d | MaxPool | AveragePool) -> bool:
+def _reads_stay_ahead(op: MaxPool | AveragePool) -> bool:
     """Each window begins at the position of its output or later, in the order of memory."""
     window = op.window
     rows = _first_taps(op.output.height, window.stride[0], window.pads[0])

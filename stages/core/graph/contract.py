@@ -20,6 +20,9 @@ from stages.core.graph.onnx_view import View, attributes, view
 #: Any scale will do for checking an architecture.
 ANY_SCALE = 2.0**-6
 
+#: Channels of a softmax, whose exponentials of up to 2^23 - 1 then add up inside uint32.
+MOST_SHARES = 512
+
 
 @dataclass(frozen=True)
 class Operator:
@@ -223,12 +226,31 @@ def _output_activation_faults(node: onnx.NodeProto, lookup: View) -> Iterator[st
         yield "is computed in another type than int8"
     if node.op_type == "Softmax" and (len(shape) != 2 or attributes(node).get("axis", -1) not in (-1, 1)):
         yield f"reads a tensor of shape {list(shape)}, not [1, channels] over its channels"
+    elif node.op_type == "Softmax" and shape[1] > MOST_SHARES:
+        yield f"is over {shape[1]} channels"
 
 
 def _flatten_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
     shape, axis = lookup.shapes.get(node.input[0], ()), attributes(node).get("axis", 1)
     if axis != 1 or len(shape) < 3 or any(size != 1 for size in shape[2:]):
         yield f"at axis {axis} reads a tensor of shape {list(shape)}"
+
+
+def _transpose_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
+    """Faults of the first half of making an image of one channel from rows."""
+    if attributes(node).get("perm") != [0, 2, 1]:
+        yield f"has perm {attributes(node).get('perm')}"
+    users = lookup.consumers.get(node.output[0], [])
+    if not users or any(user.op_type != "Unsqueeze" for user in users):
+        yield f"is read by {', '.join(user.op_type for user in users) or 'nothing'}"
+
+
+def _unsqueeze_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
+    producer, axes = lookup.producers.get(node.input[0]), lookup.constants.get(node.input[1])
+    if producer is None or producer.op_type != "Transpose":
+        yield f"follows {'the input' if producer is None else producer.op_type}"
+    if axes is None or axes.tolist() not in ([1], [-3]):
+        yield f"has axes {'computed at run time' if axes is None else axes.tolist()}"
 
 
 def _quantize_faults(node: onnx.NodeProto, lookup: View) -> Iterator[str]:
@@ -319,11 +341,21 @@ OPERATORS: dict[str, Operator] = {
     ),
     "Sigmoid": Operator("int8 codes", "Leave the sigmoid out: scores are logits", _output_activation_faults),
     "Softmax": Operator(
-        "int8 codes of shape [1, channels], over the channels",
+        f"int8 codes of shape [1, channels], over at most {MOST_SHARES} channels",
         "Leave the softmax out: scores are logits",
         _output_activation_faults,
     ),
     "Flatten": Operator("axis 1 of one position", "Pool over all positions before flattening", _flatten_faults),
+    "Transpose": Operator(
+        "length and channels exchanged, [0, 2, 1], before an Unsqueeze to an image of one channel",
+        "Make an image of rows by x.transpose(1, 2).unsqueeze(1)",
+        _transpose_faults,
+    ),
+    "Unsqueeze": Operator(
+        "axis 1 behind a Transpose: an image of one channel from rows",
+        "Make an image of rows by x.transpose(1, 2).unsqueeze(1)",
+        _unsqueeze_faults,
+    ),
     "QuantizeLinear": Operator(
         "int8 activations with one scale and one zero point, or int16 ones with one scale and zero point 0",
         "Quantise with DeviceQuantizer",

@@ -221,11 +221,11 @@ class _Writer:
         self._values[node.output[0]] = self._emit("Relu", f"{layer}_relu", [self._values[node.input[0]]], name)
 
     def _mean(self, node: onnx.NodeProto) -> None:
-        """Write a mean over length as GlobalAveragePool, flattened at once in float, after quantisation in int8."""
+        """Write a mean over all positions as GlobalAveragePool, flattened at once in float, in int8 as codes."""
         source, output = node.input[0], node.output[0]
         axes = self._source.constants.get(node.input[1]) if len(node.input) > 1 else None
         rank = len(self._source.shapes[source])
-        if axes is None or rank != 3 or axes.tolist() not in ([2], [-1]):
+        if axes is None or rank not in (3, 4) or sorted(axes % rank) != list(range(2, rank)):
             self._other(node)
             return
         layer = self._layers[output] = self._layer_name(node, "pool")

@@ -133,8 +133,12 @@ class _Lowering:
                 self._read(node)
             elif node.op_type == "QuantizeLinear" and node.output[0] not in self._tensors:
                 self._widen(node)
-            elif node.op_type == "Flatten" and node.input[0] in self._tensors:
+            elif node.op_type in ("Flatten", "Transpose") and node.input[0] in self._tensors:
                 self._tensors[node.output[0]] = self._tensors[node.input[0]]
+            elif node.op_type == "Unsqueeze" and node.input[0] in self._tensors:
+                rows = self._tensors[node.input[0]]
+                image = replace(rows, height=rows.length, length=rows.channels, channels=1)
+                self._tensors[node.output[0]] = image  # of one channel: the same bytes
         if not self._ops:
             raise _in_float("graph", "the network holds no layer")
         return Graph(self._ops[0].inputs[0], self._ops[-1].output, tuple(self._ops))

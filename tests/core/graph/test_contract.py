@@ -70,12 +70,30 @@ class Residual(nn.Module):
         return self.head(torch.relu(self.last(x)).mean(dim=2))
 
 
-def test_a_branching_float_network_is_lowered_to_what_torch_computes() -> None:
+class Image(nn.Module):
+    """Rows of codes as an image: convolutions over height and length, pools, and a mean over both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, 6, 3, stride=2, padding=1)
+        self.depthwise, self.pointwise = nn.Conv2d(6, 6, (3, 2), groups=6), nn.Conv2d(6, 8, 1)
+        self.large, self.smooth = nn.MaxPool2d(2, stride=1, padding=1), nn.AvgPool2d((2, 1))
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.stem(x.transpose(1, 2).unsqueeze(1)))
+        x = self.large(torch.relu(self.pointwise(self.depthwise(x))))
+        x = torch.cat([x, nn.functional.pad(x, (0, 0, 1, 2))], dim=2)
+        return self.head(self.smooth(x).mean(dim=(2, 3)))
+
+
+@pytest.mark.parametrize(("made", "channels"), [(Residual, 2), (Image, 8)])
+def test_a_float_network_is_lowered_to_what_torch_computes(made: type[nn.Module], channels: int) -> None:
     seed_torch(5)
-    network = Residual().eval()
-    check_module(network, 2, 64)
-    graph = lower(onnx.load_from_string(export_onnx(network, 2, 64, SCALE)))
-    codes = windows(8, 2, 64)
+    network = made().eval()
+    check_module(network, channels, 64)
+    graph = lower(onnx.load_from_string(export_onnx(network, channels, 64, SCALE)))
+    codes = windows(8, channels, 64)
     with torch.no_grad():
         expected = network(torch.from_numpy(codes.astype(np.float32) * SCALE)).numpy()
     found = logits(graph, execute(graph, codes.transpose(0, 2, 1)))
