@@ -24,7 +24,7 @@ from stages.core.graph.ir import (
 from stages.core.plan import plan
 from tests.core.device.boards import EMULATED, need_tools
 from tests.kernels import brute_force
-from tests.kernels.branching_networks import Net
+from tests.kernels.branching_networks import Net, random_input
 from tests.kernels.network_images import run_networks
 from tests.kernels.random_networks import (
     SPREAD,
@@ -73,11 +73,11 @@ def in_place(rng: Rng, dtype: Dtype) -> Graph:
 
 def mixed(rng: Rng, dtype: Dtype, *, images: bool) -> Graph:
     """Pools, sums and depthwise convolutions, over length or over images."""
-    net = Net(rng, dtype, images=images, channels=int(rng.integers(1, 20)))
+    net = Net(random_input(rng, dtype, images, int(rng.integers(1, 20))), rng, dtype)
     for kind in ("max", "average"):
         window = net.window(net.last)
         net.conv(net.last, net.last.channels, replace(window, pads=(0, 0, *window.pads[2:])), net.last.channels)
-        net.pool(net.last, kind)
+        net.pool(net.last, kind, net.window(net.last))
         net.residual(net.last)
     return net.head(3, ("softmax" if images else "sigmoid") if dtype == "int8" else "")
 
