@@ -227,7 +227,8 @@ def busiest(streamed: Mapping[str, Streamed]) -> dict[str, Any]:
         return most
     by_stage = {name: max(each["most_instructions"][name] for each in alone) for name in alone[0]["most_instructions"]}
     per_window = max(each["most_instructions_per_window"] for each in alone)
-    return most | {"most_instructions": by_stage, "most_instructions_per_window": per_window}
+    load = max(1 - each["slack"] for each in alone)
+    return most | {"most_instructions": by_stage, "most_instructions_per_window": per_window, "load": load}
 
 
 def telling(boards: Mapping[str, NativeBoard | QemuBoard]) -> list[tuple[str, NativeBoard | QemuBoard]]:

@@ -46,6 +46,8 @@ class Budget(Section):
     stack_bytes: int = Field(ge=1024, multiple_of=8)
     #: Worst window of a stream: taking it, fault gate, preprocessing, network, decision, and the sensor's interrupts.
     instructions_per_window: int = Field(gt=0)
+    #: Share of the time between two windows that the busiest one may take, at the emulator's instructions a second.
+    load: float = Field(gt=0, le=1)
 
 
 class NativeBoard(Section):

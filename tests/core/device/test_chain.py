@@ -98,6 +98,12 @@ def used_of(board, **changes):
     }
 
 
+def stream_of(**changes):
+    """As `busiest` has it."""
+    least = {"most_instructions": {"model": 1}, "most_instructions_per_window": 1, "load": 0.1, "stack_used_bytes": 0}
+    return least | changes
+
+
 def test_what_is_just_within_the_budget_is_not_over():
     board = load_board("mps2_an386")
     assert over_budget(board, used_of(board)) == []
@@ -114,7 +120,7 @@ def test_memory_over_its_budget_is_named_with_the_limit(figure):
 def test_a_stack_that_was_used_to_its_last_byte_is_over_wherever_that_was():
     board = load_board("mps2_an386")
     limit = board.budget.stack_bytes
-    stream = {"most_instructions": {"model": 1}, "most_instructions_per_window": 1, "stack_used_bytes": limit}
+    stream = stream_of(stack_used_bytes=limit)
     for used in (used_of(board, stack_high_water_bytes=limit), used_of(board, stream=stream)):
         assert over_budget(board, used) == [f"stack_bytes {limit + 1} (limit {limit})"]
 
@@ -126,8 +132,15 @@ def test_a_window_that_is_too_slow_names_the_slowest_stage_and_operation():
     assert over_budget(board, used_of(board, instructions=counted)) == [
         f"instructions_per_window {limit + 1} (limit {limit}), of which {limit} in stage model, 7 of them in stem"
     ]
-    stream = {"most_instructions": {"take": 3, "gate": limit, "model": 5}, "most_instructions_per_window": limit + 8}
-    stream["stack_used_bytes"] = 0
+    most = {"take": 3, "gate": limit, "model": 5}
+    stream = stream_of(most_instructions=most, most_instructions_per_window=limit + 8)
     assert over_budget(board, used_of(board, stream=stream)) == [
         f"instructions_per_window {limit + 8} (limit {limit}), of which {limit} in stage gate"
+    ]
+
+
+def test_a_window_that_takes_more_of_a_hop_than_it_may_is_over_however_few_its_instructions():
+    board = load_board("mps2_an386")
+    assert over_budget(board, used_of(board, stream=stream_of(load=1.2))) == [
+        f"load 1.2 (limit {board.budget.load}), of which 1 in stage model, 7 of them in stem"
     ]
