@@ -295,5 +295,5 @@ def check_budget(name: str, board: NativeBoard | QemuBoard, used: Mapping[str, A
             found=", ".join(over),
             where=f"board {name}",
             expected=f"what board.{name}.budget allows",
-            remedy="Choose a smaller model, a shorter window or a longer hop, or raise the budget if the product allows it",
+            remedy="Choose a smaller model, a shorter window or a longer hop, or raise the budget if it may be more",
         )
