@@ -25,6 +25,8 @@ from stages.core.recordings.windows import UNSEEN, read_windows
 from stages.core.report.curves import roc_table
 from stages.core.report.figures import ScoreSet, save_histograms
 from stages.core.report.page import render
+from stages.core.runtime.refused import limit_refused, refused
+from stages.core.runtime.stream import Stream
 from stages.core.schema.build import Board
 from stages.core.schema.gate import Gate
 from stages.core.schema.labels import Labels
@@ -63,11 +65,15 @@ def main(paths: argparse.Namespace) -> str:
     scored, evaluation = contest.judge(test, Resampling(**dict(settings.gate.bootstrap), seed=settings.seed))
     unseen = contest.judge(apart[0])[1] if apart else None
     samples = read_counts(windows, session_files(paths.capture), settings.window.length)
+    limits = Stream.from_json(read_json(paths.convert / "contract.json")["stream"]).limits
+    stopped = refused(limits, samples, test.labels, settings.labels.classes)
+    limit_refused(stopped, settings.validation.max_refused)
     names = sorted(set(gate["rungs"]) & set(scored), key=lambda name: (name != gate["selected"], name))
     rungs = [read_rung(paths, settings, name, samples, test, scored[name]) for name in names]
-    ships = rungs[0].emulated
+    ships, sizes = rungs[0].emulated, read_json(paths.build / "rungs.json")
+    bench = Bench(settings.board, paths.build, sizes, settings.validation.repeats, settings.validation.timeout_s)
     with output_directory(paths.out) as out, track("validate", settings.validation.model_dump()) as record:
-        climb = bench(paths, settings).climb(progress(rungs, "validate: precisions"))
+        climb = bench.climb(progress(rungs, "validate: precisions"))
         boards = climb.measured[gate["selected"]]
         golden = ships.evenly(_GOLDEN_WINDOWS)
         (out / "golden.bin").write_bytes(pack_golden(golden.samples, golden.scores))
@@ -76,7 +82,7 @@ def main(paths: argparse.Namespace) -> str:
         write_json(out / "price.json", {"selected": gate["selected"], "rungs": climb.prices})
         told, rejections = contest.tell(scored, test), contest.withhold(scored, test)
         figures = {"leaky": leaky, "test": evaluation.metrics, "cost": evaluation.costs, "classes": told}
-        figures |= {"withheld": rejections} if rejections else {}
+        figures |= {"refused": stopped} | ({"withheld": rejections} if rejections else {})
         write_json(out / "metrics.json", json_ready(figures | ({"unseen": unseen.metrics} if unseen else {})))
         write_json(out / "intervals.json", json_ready(evaluation.intervals_json()))
         write_scores(out / "scores.parquet", windows, scored, settings.labels.classes[1:])
@@ -102,6 +108,8 @@ def main(paths: argparse.Namespace) -> str:
             layers=read_json(paths.quantize / "layers.json"),
             told=told,
             rejections=rejections,
+            refused=stopped,
+            max_refused=settings.validation.max_refused,
             parity=climb.agreements,
             boards=boards,
             prices=climb.prices,
@@ -117,12 +125,6 @@ def main(paths: argparse.Namespace) -> str:
         f"validate: {', '.join(boards)} agree with the reference ({len(test.labels)} windows natively{emulated}) "
         f"in {', '.join(names)}; test{' of a LEAKY split' if leaky else ''}: {shipped}"
     )
-
-
-def bench(paths: argparse.Namespace, settings: ValidateSettings) -> Bench:
-    """Set up the boards with the images of every precision."""
-    sizes = read_json(paths.build / "rungs.json")
-    return Bench(settings.board, paths.build, sizes, settings.validation.repeats, settings.validation.timeout_s)
 
 
 def read_rung(

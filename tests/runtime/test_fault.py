@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from stages.core.runtime.fault import Cause, FaultGate, Limits, Timing, causes_of, longest_run
+from stages.core.runtime.fault import Cause, FaultGate, Limits, Timing, causes_of
 from stages.core.runtime.spread import spread
 from tests.core.device.boards import EMULATED, need_tools
 from tests.runtime import library as c
@@ -175,13 +175,6 @@ def test_boards_and_model_agree_at_and_next_to_every_limit(board, tmp_path):
     assert Cause(np.bitwise_or.reduce(expected)) == OF_COUNTS
     assert Cause(np.bitwise_or.reduce(~np.array(expected) & OF_COUNTS)) == OF_COUNTS
     assert run_gate(board, tmp_path, cases)[0] == expected
-
-
-@SETTINGS
-@given(rows=arrays.arrays(bool, st.tuples(st.integers(1, 3), st.integers(0, 12))))
-def test_longest_run_is_that_of_the_runs_one_by_one(rows):
-    lengths = [max((len(list(run)) for is_true, run in itertools.groupby(row) if is_true), default=0) for row in rows]
-    assert longest_run(rows).tolist() == lengths
 
 
 @SETTINGS

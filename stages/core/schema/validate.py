@@ -1,4 +1,4 @@
-"""Section `validate`: how much is run where to prove that every execution agrees."""
+"""Section `validate`: how much is run where to prove that every execution agrees, and what may be refused there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from stages.core.schema.base import Section
 
 
 class Validate(Section):
-    """Coverage of the parity chain.
+    """Coverage of the parity chain, and what the device may not leave undecided.
 
     Attributes
     ----------
@@ -20,9 +20,12 @@ class Validate(Section):
         Times the precision that ships runs each window, to show that the board repeats itself.
     timeout_s : int
         Limit for one emulator run.
+    max_refused : float
+        Share of the test windows of any class above the first that the fault gate may refuse.
     """
 
     board_windows: int = Field(ge=4)
     rung_windows: int = Field(ge=4)
     repeats: int = Field(ge=2)
     timeout_s: int = Field(ge=1)
+    max_refused: float = Field(ge=0, le=1)
