@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as arrays
 
 from stages.core.runtime.fault import Cause, FaultGate, Limits, Timing, causes_of
 from stages.core.runtime.spread import spread
+from tests.bench.fault import noise
 from tests.core.device.boards import EMULATED, need_tools
 from tests.runtime import library as c
 from tests.runtime.fault_cases import any_case
@@ -23,7 +24,7 @@ NONE = 2**32 - 1
 WIDE = Limits(-(2**31), 2**31 - 1, -(2**31), 2**31 - 1, NONE, NONE, NONE, 0, 0, NONE)
 ANY_TIME = Timing(NONE, 0, NONE)
 RULES = ["fine", "window", "range", "rails", "shift", "variance", "timing"]
-SETTINGS = settings(max_examples=300, deadline=None)
+SETTINGS = settings(max_examples=150, deadline=None)
 
 
 class Device:
@@ -165,16 +166,28 @@ def test_device_and_model_agree_at_and_next_to_every_limit(runtime, dtype, seed)
         assert Device(runtime, limits, ANY_TIME, dtype).judge(case.window, 0, 0) == causes_of(limits, case.window[None])
 
 
-@pytest.mark.parametrize("board", EMULATED)
-def test_boards_and_model_agree_at_and_next_to_every_limit(board, tmp_path):
-    need_tools(board)
+@pytest.fixture(scope="module", params=EMULATED)
+def on_board(request, tmp_path_factory):
+    """A board's name, the windows that its image judged, and the causes and the instructions of each."""
+    need_tools(request.param)
     rng = np.random.Generator(np.random.PCG64(82))
     shapes = itertools.product([np.int16, np.int32], [1, 2, 3, 4], [*range(1, 20), 64, 255, 256, 1024, 1999, 2000])
-    cases = [any_case(rng, *shape, times=6) for shape in shapes]
+    cases = [noise(1, 16), noise(3, 16), *(any_case(rng, *shape, times=6) for shape in shapes)]
+    return request.param, cases, *run_gate(request.param, tmp_path_factory.mktemp(request.param), cases)
+
+
+def test_boards_and_model_agree_at_and_next_to_every_limit(on_board):
+    _, cases, causes, _ = on_board
     expected = [int(causes_of(limits, case.window[None])[0]) for case in cases for limits in case.limits]
+    assert causes == expected
     assert Cause(np.bitwise_or.reduce(expected)) == OF_COUNTS
     assert Cause(np.bitwise_or.reduce(~np.array(expected) & OF_COUNTS)) == OF_COUNTS
-    assert run_gate(board, tmp_path, cases)[0] == expected
+
+
+def test_a_count_of_16_bits_takes_few_instructions(on_board):
+    board, cases, _, instructions = on_board
+    per_count = [taken / case.window.size for case, taken in zip(cases[:2], instructions[:2], strict=True)]
+    assert max(per_count) <= {"mps2_an386": 14, "mps3_an547": 6}[board]
 
 
 @SETTINGS
