@@ -22,11 +22,13 @@ from stages.core.nets.examples import Examples, load_examples
 from stages.core.product import Product
 from stages.core.recordings.batches import read_counts
 from stages.core.recordings.dataset import session_files
-from stages.core.recordings.windows import UNSEEN, read_windows
+from stages.core.recordings.windows import IDENTITY, UNSEEN, read_windows
 from stages.core.report.curves import roc_table
 from stages.core.report.figures import ScoreSet, save_histograms
-from stages.core.report.page import render
+from stages.core.report.page import frame, render
 from stages.core.report.streams import figures_of, write_streams
+from stages.core.runtime.refused import limit_refused, refused
+from stages.core.runtime.stream import Stream
 from stages.core.schema.build import Board
 from stages.core.schema.gate import Gate
 from stages.core.schema.labels import Labels
@@ -38,7 +40,6 @@ from stages.core.stage import progress, run
 from stages.core.tracking import track
 
 _GOLDEN_WINDOWS = 8
-_IDENTITY = ["session_id", "state", "condition", "start", "label"]
 
 
 class ValidateSettings(Settings):
@@ -66,11 +67,15 @@ def main(paths: argparse.Namespace) -> str:
     scored, evaluation = contest.judge(test, Resampling(**dict(settings.gate.bootstrap), seed=settings.seed))
     unseen = contest.judge(apart[0])[1] if apart else None
     samples = read_counts(windows, session_files(paths.capture), settings.window.length)
+    limits = Stream.from_json(read_json(paths.convert / "contract.json")["stream"]).limits
+    stopped = refused(limits, samples, test.labels, settings.labels.classes)
+    limit_refused(stopped, settings.validation.max_refused)
     names = sorted(set(gate["rungs"]) & set(scored), key=lambda name: (name != gate["selected"], name))
     rungs = [read_rung(paths, settings, name, samples, test, scored[name]) for name in names]
-    ships = rungs[0].emulated
+    ships, sizes = rungs[0].emulated, read_json(paths.build / "rungs.json")
+    bench = Bench(settings.board, paths.build, sizes, settings.validation.repeats, settings.validation.timeout_s)
     with output_directory(paths.out) as out, track("validate", settings.validation.model_dump()) as record:
-        climb = bench(paths, settings).climb(progress(rungs, "validate: precisions"))
+        climb = bench.climb(progress(rungs, "validate: precisions"))
         streamed = stream_all(paths, settings, windows)
         boards = hold(settings.board, climb.measured[gate["selected"]], streamed)
         golden = ships.evenly(_GOLDEN_WINDOWS)
@@ -81,10 +86,10 @@ def main(paths: argparse.Namespace) -> str:
         write_streams(out, streamed)
         told, rejections = contest.tell(scored, test), contest.withhold(scored, test)
         figures = {"leaky": leaky, "test": evaluation.metrics, "cost": evaluation.costs, "classes": told}
-        figures |= {"withheld": rejections} if rejections else {}
+        figures |= {"refused": stopped} | ({"withheld": rejections} if rejections else {})
         write_json(out / "metrics.json", json_ready(figures | ({"unseen": unseen.metrics} if unseen else {})))
         write_json(out / "intervals.json", json_ready(evaluation.intervals_json()))
-        write_scores(out / "scores.parquet", windows[_IDENTITY], scored, settings.labels.classes[1:])
+        write_scores(out / "scores.parquet", windows[IDENTITY], scored, settings.labels.classes[1:])
         shown = {"float": scored[REFERENCE], "shipped": scored[gate["selected"]]}
         of_any = {name: any_class(each.logits, settings.labels.kind) for name, each in shown.items()}
         roc_table(of_any, np.minimum(test.labels, 1)).to_csv(out / "roc.csv", index=False)
@@ -93,20 +98,17 @@ def main(paths: argparse.Namespace) -> str:
         page = render(
             task=settings.task,
             gate=gate,
-            classes=settings.labels.classes,
-            outputs=settings.labels.classes[1:],
-            ordered=settings.labels.kind == "ordered",
             leaky=leaky,
             unseen=unseen,
             windows=len(test.labels),
             coverage=coverage(index),
             evaluation=evaluation,
-            units=", ".join(sorted({of.unit for of in evaluation.units.values()})),
-            confidence=settings.gate.bootstrap.confidence,
-            resamples=settings.gate.bootstrap.resamples,
+            **frame(settings.labels, settings.gate.bootstrap, evaluation),
             layers=read_json(paths.quantize / "layers.json"),
             told=told,
             rejections=rejections,
+            refused=stopped,
+            max_refused=settings.validation.max_refused,
             parity=climb.agreements,
             boards=boards,
             streams=figures_of(streamed),
@@ -123,12 +125,6 @@ def main(paths: argparse.Namespace) -> str:
         f"validate: {', '.join(boards)} agree with the reference ({len(test.labels)} windows natively{emulated}) "
         f"in {', '.join(names)}; test{' of a LEAKY split' if leaky else ''}: {shipped}"
     )
-
-
-def bench(paths: argparse.Namespace, settings: ValidateSettings) -> Bench:
-    """Set up the boards with the images of every precision."""
-    sizes = read_json(paths.build / "rungs.json")
-    return Bench(settings.board, paths.build, sizes, settings.validation.repeats, settings.validation.timeout_s)
 
 
 def read_rung(

@@ -508,6 +508,13 @@ def test_a_longer_window_exceeds_the_budget(tmp_path):
     assert "in stage model" in result.stderr
 
 
+def test_fault_gate_that_refuses_the_tail_exits_with_3_and_names_class_share_and_cause(here, made, config, out):
+    # The gate has its limits from so few windows here that sound ones go beyond them.
+    paths = made("validate", config=config({"validate.max_refused": 0.01}), out=out)
+    named = ["windows of 'anomalous', a share of 0.", "(variance ", "`validate.max_refused`"]
+    here.refused("validate", paths, *named, expected_code=3)
+
+
 # --- Tools and services ---
 
 

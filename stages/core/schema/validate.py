@@ -1,4 +1,4 @@
-"""Section `validate`: how much is run where to prove that every execution agrees."""
+"""Section `validate`: how much is run where to prove that every execution agrees, and what may be refused there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Fault = Literal["dropped_blocks", "stuck_axis", "saturation", "no_number", "jitt
 
 
 class Validate(Section):
-    """Coverage of the parity chain.
+    """Coverage of the parity chain, and what the device may not leave undecided.
 
     Attributes
     ----------
@@ -29,6 +29,8 @@ class Validate(Section):
         What each is streamed with, after it was streamed as it is; ``stages.core.device.injection`` has them.
     timeout_s : int
         Limit for one emulator run.
+    max_refused : float
+        Share of the test windows of any class above the first that the fault gate may refuse.
     """
 
     board_windows: int = Field(ge=4)
@@ -37,3 +39,4 @@ class Validate(Section):
     replay_sessions: int = Field(ge=1)
     replay_faults: tuple[Fault, ...]
     timeout_s: int = Field(ge=1)
+    max_refused: float = Field(ge=0, le=1)
