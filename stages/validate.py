@@ -22,7 +22,7 @@ from stages.core.nets.examples import Examples, load_examples
 from stages.core.product import Product
 from stages.core.recordings.batches import read_counts
 from stages.core.recordings.dataset import session_files
-from stages.core.recordings.windows import IDENTITY, UNSEEN, read_windows
+from stages.core.recordings.windows import UNSEEN, read_windows
 from stages.core.report.curves import roc_table
 from stages.core.report.figures import ScoreSet, save_histograms
 from stages.core.report.page import frame, render
@@ -40,6 +40,7 @@ from stages.core.stage import progress, run
 from stages.core.tracking import track
 
 _GOLDEN_WINDOWS = 8
+_IDENTITY = ["session_id", "state", "condition", "start", "label"]
 
 
 class ValidateSettings(Settings):
@@ -89,7 +90,7 @@ def main(paths: argparse.Namespace) -> str:
         figures |= {"refused": stopped} | ({"withheld": rejections} if rejections else {})
         write_json(out / "metrics.json", json_ready(figures | ({"unseen": unseen.metrics} if unseen else {})))
         write_json(out / "intervals.json", json_ready(evaluation.intervals_json()))
-        write_scores(out / "scores.parquet", windows[IDENTITY], scored, settings.labels.classes[1:])
+        write_scores(out / "scores.parquet", windows[_IDENTITY], scored, settings.labels.classes[1:])
         shown = {"float": scored[REFERENCE], "shipped": scored[gate["selected"]]}
         of_any = {name: any_class(each.logits, settings.labels.kind) for name, each in shown.items()}
         roc_table(of_any, np.minimum(test.labels, 1)).to_csv(out / "roc.csv", index=False)

@@ -18,8 +18,6 @@ from stages.core.schema.window import Window
 PARTS = ("train", "val", "test")
 #: Whole groups that a split which leaks sets aside, to show beside it what it is worth.
 UNSEEN = "unseen"
-#: Columns that tell a window from all others, and what it is of.
-IDENTITY = ["session_id", "state", "condition", "start", "label"]
 
 
 def label_windows(
