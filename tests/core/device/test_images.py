@@ -53,7 +53,8 @@ def test_components_add_up_and_the_arena_is_the_plan(name, build, network):
     weights = sum(op.weight.size + 8 * len(op.bias) for op in graph.ops if hasattr(op, "weight"))
     assert weights < parts["model"]["flash_bytes"] < weights + 300
     assert parts["stack"]["ram_bytes"] == load_board(name).budget.stack_bytes
-    ring_and_window = 2 * len(contract["channels"]) * (2 * contract["window"] + contract["hop"])
+    held = contract["window"] + contract["hop"] + 1  # frames, one a block, each with its time of arrival
+    ring_and_window = 2 * len(contract["channels"]) * (held + contract["window"]) + 4 * held
     assert ring_and_window <= parts["app"]["ram_bytes"] < ring_and_window + 512  # a block, states, log
     assert parts["kernels"]["flash_bytes"] > 0 == parts["kernels"]["ram_bytes"]
     check_production(images.app, images.app_map, name)

@@ -17,6 +17,12 @@ from stages.core.runtime.refused import Refused
 LABELS = np.repeat(np.array([0, 1], dtype=np.int8), 50)
 SCORES = np.linspace(-4, 4, 100)[:, None]
 
+#: What a stream came to, on a board without a clock and on one with.
+STREAM = dict.fromkeys(("windows", "hits", "misses", "doubles", "false_alarms", "passed_over_frames"), 4)
+STREAM |= {"changed_windows": 3, "changed_and_decided_otherwise": 0, "counters": {"fault.unknown": 2}}
+STREAM |= {"most_instructions_per_window": None, "slack": None}
+TIMED = {"most_instructions_per_window": 98765, "slack": 0.125}
+
 
 def facts():
     scores = {"float": SCORES, "ptq": SCORES * 0.5, "energy": -SCORES}
@@ -72,6 +78,7 @@ def facts():
         "parity": [Agreement("native: score code", 100, 0, "LSB", 0, 0, None)],
         "boards": {"native": {**board, "instructions": None, "stack_high_water_bytes": 0}, "mps3_an547": board},
         "board_windows": 8,
+        "streams": {"native": {"s1": {"none": STREAM}}, "mps3_an547": {"s1": {"none": STREAM | TIMED}}},
         "refused": {"healthy": Refused(90, 0, {}), "anomalous": Refused(10, 3, {"range": 3, "jump": 1})},
         "max_refused": 0.25,
     }
@@ -83,7 +90,7 @@ def tables_of(page):
 
 def test_every_table_has_a_header_a_rule_and_rows_of_one_width():
     tables = tables_of(render(**facts()))
-    assert len(tables) == 12
+    assert len(tables) == 13
     for header, rule, *rows in tables:
         assert re.fullmatch(r"\|(-+\|)+", rule.replace(" ", ""))
         assert rows
