@@ -478,6 +478,7 @@ def test_budget_exceeded_exits_with_4_and_names_figure_and_limit(released, confi
     assert "ram_bytes" not in said
 
 
+@pytest.mark.slow
 @needs_arm_tools
 def test_a_slower_kernel_exceeds_the_budget_that_the_fast_one_keeps(released, config, out, tmp_path):
     def validate(build, limit):

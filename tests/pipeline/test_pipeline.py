@@ -4,11 +4,14 @@ import hashlib
 import json
 import re
 import shutil
+from typing import get_args
 
 import pandas as pd
 import pytest
+import yaml
 
 from stages.core.bundle import unpack
+from stages.core.schema.validate import Fault
 from tests.pipeline.workspace import HAS_ARM_TOOLS, Workspace
 
 FROM_TRAIN = ["train", "quantize", "convert", "build", "validate", "release"]
@@ -97,8 +100,13 @@ def test_runtime_and_kernels_take_little_flash_besides_the_weights(released):
     assert parts["arena"]["ram_bytes"] > 0 < parts["stack"]["ram_bytes"]
 
 
-def test_a_test_session_went_through_every_board_with_every_fault(released):
-    replayed = json.loads((released.path / "models/validate/replay.json").read_text())
+def test_a_test_session_goes_through_every_board_with_every_fault(released, tmp_path):
+    config = yaml.safe_load((released.path / "data/config.yaml").read_text())
+    config["validate"]["replay_faults"] = list(get_args(Fault))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    paths = {"--config": tmp_path / "config.yaml", "--out": tmp_path / "validate"}
+    assert released.run_stage("validate", paths).returncode == 0
+    replayed = json.loads((tmp_path / "validate/replay.json").read_text())
     assert sorted(replayed) == sorted(BOARDS)
     for board, sessions in replayed.items():
         (runs,) = sessions.values()

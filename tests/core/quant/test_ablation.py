@@ -31,7 +31,7 @@ def recipe() -> Recipe:
     return Recipe.model_validate(
         {
             "seed": 1,
-            "labels": {"classes": ["ok", "bad"], "min_overlap": 0.5},
+            "labels": {"kind": "ordered", "classes": ["ok", "bad"], "min_overlap": 0.5},
             "model": {"kind": "mlp", "hidden": [6]},
             "train": train | small,
             "quantize": quantize
