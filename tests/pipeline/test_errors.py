@@ -502,7 +502,7 @@ def test_a_slower_kernel_exceeds_the_budget_that_the_fast_one_keeps(released, co
 @needs_arm_tools
 def test_a_longer_window_exceeds_the_budget(tmp_path):
     budget = {"board.mps3_an547.budget.instructions_per_window": 150_000}
-    workspace = Workspace(tmp_path, {"window.length": 4096, "window.hop": 4096, "capture.duration_s": 2.0, **budget})
+    workspace = Workspace(tmp_path, {"window.length": 2048, "window.hop": 2048, "capture.duration_s": 2.0, **budget})
     result = workspace.run("dvc", "repro")
     assert result.returncode != 0
     assert "instructions_per_window" in result.stderr and "(limit 150000)" in result.stderr
