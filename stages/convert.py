@@ -51,7 +51,10 @@ def main(paths: argparse.Namespace) -> str:
         for rung in gate["rungs"]
         if rung == selected or (paths.quantize / f"{rung}.onnx").is_file()
     }
-    rungs = {rung: conversion(paths, settings, rung, model) for rung, model in models.items()}
+    preprocess = read_json(paths.features / "contract.json")
+    limits = fault_limits(paths.features, settings.runtime, preprocess["window"])
+    around = Around(settings.decision, settings.runtime, limits)
+    rungs = {rung: conversion(paths, settings, rung, model, preprocess, around) for rung, model in models.items()}
     ships = rungs[selected]
     with (
         output_directory(paths.out) as out,
@@ -74,12 +77,17 @@ def main(paths: argparse.Namespace) -> str:
     )
 
 
-def conversion(paths: argparse.Namespace, settings: ConvertSettings, rung: str, model: bytes) -> Conversion:
+def conversion(
+    paths: argparse.Namespace,
+    settings: ConvertSettings,
+    rung: str,
+    model: bytes,
+    preprocess: dict[str, Any],
+    around: Around,
+) -> Conversion:
     """Convert one precision, at its own thresholds."""
     facts: dict[str, Any] = {"leaky": read_json(paths.split / "split.json")["leaky"], "task": settings.task}
     thresholds = read_json(paths.quantize / "thresholds.json")[rung]
-    preprocess = read_json(paths.features / "contract.json")
-    around = Around(settings.decision, settings.runtime, fault_limits(paths, settings.runtime, preprocess["window"]))
     return convert(
         model,
         rung,
@@ -92,11 +100,11 @@ def conversion(paths: argparse.Namespace, settings: ConvertSettings, rung: str, 
     )
 
 
-def fault_limits(paths: argparse.Namespace, runtime: Runtime, window: int) -> tuple[Limits, ...]:
+def fault_limits(features: Path, runtime: Runtime, window: int) -> tuple[Limits, ...]:
     """Fit the fault gate to the training windows, if there is one."""
     if runtime.fault_gate is None:
         return ()
-    measures, rails = load_measures(paths.features / "measures.parquet")
+    measures, rails = load_measures(features / "measures.parquet")
     gate = runtime.fault_gate
     return fit_limits(measures, rails, window, quantile=gate.quantile, headroom=gate.headroom)
 

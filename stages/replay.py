@@ -11,12 +11,11 @@ from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 
-from stages.core.artifacts import output_directory, read_json
+from stages.core.artifacts import output_directory
 from stages.core.device.chain import Device
 from stages.core.device.injection import FAULTS
 from stages.core.device.streaming import Recording, Streaming, stream, telling
 from stages.core.errors import ConfigError
-from stages.core.graph.onnx_view import read_model
 from stages.core.product import Product
 from stages.core.recordings.dataset import session_files
 from stages.core.report.streams import write_streams
@@ -41,12 +40,8 @@ def main(paths: argparse.Namespace) -> str:
     recording = Recording.read(sessions[_known(paths.session, sessions, "SESSION")])
     name = _known(paths.board or telling(settings.board)[0][0], settings.board, "--board")
     board, image = settings.board[name], paths.build / name / "replay.elf"
-    contract = read_json(paths.convert / "contract.json")
-    product = Product.of(
-        read_model(paths.convert / "model.onnx"), contract, read_json(paths.features / "contract.json")
-    )
     device = Device(name, board, image, settings.validation.timeout_s)
-    streaming = Streaming(product, device, recording, settings.seed)
+    streaming = Streaming(Product.read(paths.convert, paths.features), device, recording, settings.seed)
     streamed = stream(streaming, _faults(paths.fault))
     with output_directory(paths.out) as out:
         write_streams(out, {name: {paths.session: streamed}})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 
 from stages.core.artifacts import json_ready, output_directory, read_json, write_json
@@ -15,7 +14,7 @@ from stages.core.classes import any_class
 from stages.core.contest import read_contest
 from stages.core.device.harness import Samples
 from stages.core.device.ladder import Bench, Rung, make_rung
-from stages.core.device.streaming import Streams, hold, severest, stream_boards
+from stages.core.device.streaming import hold, severest, stream_boards
 from stages.core.evaluation import REFERENCE, coverage, flat, headline
 from stages.core.graph.onnx_view import read_model
 from stages.core.nets.examples import Examples, load_examples
@@ -28,7 +27,6 @@ from stages.core.report.figures import ScoreSet, save_histograms
 from stages.core.report.page import frame, render
 from stages.core.report.streams import figures_of, write_streams
 from stages.core.runtime.refused import limit_refused, refused
-from stages.core.runtime.stream import Stream
 from stages.core.schema.build import Board
 from stages.core.schema.gate import Gate
 from stages.core.schema.labels import Labels
@@ -68,8 +66,8 @@ def main(paths: argparse.Namespace) -> str:
     scored, evaluation = contest.judge(test, Resampling(**dict(settings.gate.bootstrap), seed=settings.seed))
     unseen = contest.judge(apart[0])[1] if apart else None
     samples = read_counts(windows, session_files(paths.capture), settings.window.length)
-    limits = Stream.from_json(read_json(paths.convert / "contract.json")["stream"]).limits
-    stopped = refused(limits, samples, test.labels, settings.labels.classes)
+    product = Product.read(paths.convert, paths.features)
+    stopped = refused(product.stream.limits, samples, test.labels, settings.labels.classes)
     limit_refused(stopped, settings.validation.max_refused)
     names = sorted(set(gate["rungs"]) & set(scored), key=lambda name: (name != gate["selected"], name))
     rungs = [read_rung(paths, settings, name, samples, test, scored[name]) for name in names]
@@ -77,7 +75,8 @@ def main(paths: argparse.Namespace) -> str:
     bench = Bench(settings.board, paths.build, sizes, settings.validation.repeats, settings.validation.timeout_s)
     with output_directory(paths.out) as out, track("validate", settings.validation.model_dump()) as record:
         climb = bench.climb(progress(rungs, "validate: precisions"))
-        streamed = stream_all(paths, settings, windows)
+        recordings = severest(windows, session_files(paths.capture), settings.validation.replay_sessions)
+        streamed = stream_boards(product, settings.board, paths.build, recordings, settings.validation, settings.seed)
         boards = hold(settings.board, climb.measured[gate["selected"]], streamed)
         golden = ships.evenly(_GOLDEN_WINDOWS)
         (out / "golden.bin").write_bytes(pack_golden(golden.samples, golden.scores))
@@ -138,14 +137,6 @@ def read_rung(
     at = contract["decision"]["threshold_codes"]
     n_windows = settings.validation.board_windows if ships else settings.validation.rung_windows
     return make_rung(name, model, samples, test.codes, scored.codes, at, n_windows, ships=ships)
-
-
-def stream_all(paths: argparse.Namespace, settings: ValidateSettings, windows: pd.DataFrame) -> Streams:
-    """Stream test sessions through the product on every board."""
-    contracts = (read_json(folder / "contract.json") for folder in (paths.convert, paths.features))
-    product = Product.of(read_model(paths.convert / "model.onnx"), *contracts)
-    recordings = severest(windows, session_files(paths.capture), settings.validation.replay_sessions)
-    return stream_boards(product, settings.board, paths.build, recordings, settings.validation, settings.seed)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,11 @@ tg_app tg_the_app;
 static uint8_t ring_frames[RING_FRAMES * FRAME_BYTES];
 static uint32_t arrivals[RING_BLOCKS]; /* ticks, of the block that lies there in the ring */
 static tg_sample window[TG_WINDOW * TG_CHANNELS];
-static uint32_t arrived; /* ticks, of the last block of the last window taken */
-static bool ran;         /* the network, on the last window taken */
+/* Of the last window taken: */
+static uint32_t arrived; /* ticks, of its last block */
+static int32_t lowest;   /* count */
+static int32_t highest;  /* count */
+static bool ran;         /* the network */
 
 static const tg_decision_codes decision_codes[] = TG_DECISION_CODES;
 static const tg_decision_config decision_config = {
@@ -100,11 +103,19 @@ static bool take(void)
     return true;
 }
 
+/* Looks at every count, for the fault gate and for the log. */
 static uint8_t causes_of_fault(void)
 {
+    lowest = highest = window[0];
+    for (uint32_t i = 1; !TG_FAULT_GATE && i < TG_WINDOW * TG_CHANNELS; i++) {
+        lowest = window[i] < lowest ? window[i] : lowest;
+        highest = window[i] > highest ? window[i] : highest;
+    }
     for (uint32_t c = 0; TG_FAULT_GATE && c < TG_CHANNELS; c++) {
         _Generic(window[0], int16_t : tg_fault_channel_s16, int32_t : tg_fault_channel_s32)(
             &tg_the_app.fault, &fault_limits[c], &window[c], TG_WINDOW, TG_CHANNELS);
+        lowest = tg_the_app.fault.min;
+        highest = tg_the_app.fault.max;
     }
     return tg_fault_end(&tg_the_app.fault, tg_the_app.ring.missed, tg_the_app.since_last);
 }
@@ -154,8 +165,8 @@ static void append_to_log(const int32_t codes[TG_MODEL_OUTPUTS], uint8_t class, 
 {
     tg_log_record entry = {
         .window = tg_the_app.decision.windows - 1,
-        .min = window[0],
-        .max = window[0],
+        .min = lowest,
+        .max = highest,
         .class = class,
         .state = tg_the_app.decision.state,
         .causes = causes,
@@ -163,10 +174,6 @@ static void append_to_log(const int32_t codes[TG_MODEL_OUTPUTS], uint8_t class, 
     };
     for (uint32_t stage = 0; stage < TG_STAGES; stage++) {
         entry.ticks += tg_the_app.ticks[stage];
-    }
-    for (uint32_t i = 1; i < TG_WINDOW * TG_CHANNELS; i++) {
-        entry.min = window[i] < entry.min ? window[i] : entry.min;
-        entry.max = window[i] > entry.max ? window[i] : entry.max;
     }
     tg_log_top(&entry, codes, TG_MODEL_OUTPUTS);
     tg_log_append(&tg_the_app.log, tg_the_app.records, &entry);

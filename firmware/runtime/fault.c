@@ -24,7 +24,7 @@ tg_fault_rule tg_fault_check(const tg_fault_limits *limits, const tg_fault_timin
 
 void tg_fault_init(tg_fault *fault, const tg_fault_timing *timing)
 {
-    *fault = (tg_fault){ .timing = *timing };
+    *fault = (tg_fault){ .timing = *timing, .min = INT32_MAX, .max = INT32_MIN };
 }
 
 static uint8_t bit(int is, uint8_t cause)
@@ -97,6 +97,8 @@ TG_INLINE void add_causes(tg_fault *fault, const tg_fault_limits *limits, tg_ser
     fault->causes |= bit(is_stuck(series, limits), TG_FAULT_STUCK);
     fault->causes |= bit(extent->step > limits->max_jump, TG_FAULT_JUMP);
     fault->causes |= bit(variance_is_off(&extent->spread, limits), TG_FAULT_VARIANCE);
+    fault->min = extent->min < fault->min ? extent->min : fault->min;
+    fault->max = extent->max > fault->max ? extent->max : fault->max;
 }
 
 void tg_fault_channel_s16(tg_fault *fault, const tg_fault_limits *limits, const int16_t *counts, uint32_t n,
@@ -130,5 +132,7 @@ uint8_t tg_fault_end(tg_fault *fault, uint32_t missed, uint32_t ticks)
     fault->windows++;
     fault->unknown += causes != 0;
     fault->causes = 0;
+    fault->min = INT32_MAX;
+    fault->max = INT32_MIN;
     return causes;
 }

@@ -66,8 +66,10 @@ typedef enum {
 
 typedef struct {
     tg_fault_timing timing;
-    uint8_t causes; /* of the window so far */
-    uint32_t windows;
+    uint8_t causes;                   /* of the window so far */
+    int32_t min;                      /* count of the window so far */
+    int32_t max;                      /* the same */
+    uint32_t windows;                 /* ended */
     uint32_t unknown;                 /* windows with any cause */
     uint32_t counts[TG_FAULT_CAUSES]; /* windows with the cause of bit i */
 } tg_fault;

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.core.artifacts import read_json
 from stages.core.dsp.contract import Preprocess, preprocess
 from stages.core.graph.ir import Graph
 from stages.core.graph.lower import read_graph
+from stages.core.graph.onnx_view import read_model
 from stages.core.graph.reference import head_of
 from stages.core.runtime.app import App, Decided
 from stages.core.runtime.decision import Rules
@@ -52,6 +55,12 @@ class Product:
             classes=tuple(contract["labels"]),
             thresholds=tuple(contract["decision"]["threshold_logits"]),
         )
+
+    @classmethod
+    def read(cls, convert: Path, features: Path) -> Product:
+        """Rebuild it from what these two stages wrote."""
+        contracts = (read_json(folder / "contract.json") for folder in (convert, features))
+        return cls.of(read_model(convert / "model.onnx"), *contracts)
 
     @property
     def outputs(self) -> int:

@@ -4,9 +4,7 @@ The rules are looked at alone first, then with what the whole task makes of sess
 of the wand gestures of a person that it never saw.
 """
 
-import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +12,21 @@ import pytest
 import yaml
 
 from stages.core.config import compose, validate
-from stages.core.dsp.contract import Preprocess, preprocess
-from stages.core.graph.lower import read_graph
-from stages.core.graph.reference import Head, execute, score_codes
+from stages.core.device.account import raised
+from stages.core.device.replay import Course
+from stages.core.device.streaming import Recording
+from stages.core.graph.reference import Head
+from stages.core.product import Product
 from stages.core.recordings.dataset import session_files
 from stages.core.recordings.windows import read_windows
-from stages.core.runtime.decision import Codes, Decision, Rules
+from stages.core.runtime.decision import Decision
 from stages.core.runtime.matching import Matches, Raised, View, match_events, memory
 from stages.core.runtime.ring import Ring
 from stages.core.runtime.rules import decision_rules
 from tests.pipeline.imports import ROOT
 from tests.pipeline.workspace import Workspace
 
+TICK_HZ = 1_000_000
 DATASETS = Path(os.environ.get("BEARING_DATASETS_ROOT", "/nowhere"))
 needs_wand = pytest.mark.skipif(
     not (DATASETS / "magic_wand").is_dir(), reason="BEARING_DATASETS_ROOT does not lead to the folder magic_wand"
@@ -34,13 +35,13 @@ needs_wand = pytest.mark.skipif(
 
 def raised_by(rules, starts, codes, labels):
     """Decide window by window, and return the events."""
-    decision, raised = Decision(rules), []
+    decision, events = Decision(rules), []
     for start, of_window in zip(starts, codes, strict=True):
         before = decision.state
         decision.update(of_window)
         if before == 0 and decision.state > 0:
-            raised.append(Raised(int(start), labels[decision.state]))
-    return raised
+            events.append(Raised(int(start), labels[decision.state]))
+    return events
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +61,8 @@ def rules(config):
 def test_windows_that_follow_each_other_over_one_gesture_raise_one_event(config, rules, positive, class_):
     codes = np.full((20, 2), -100)
     codes[8 : 8 + positive, class_ - 1] = 90
-    raised = raised_by(rules, np.arange(20) * config.window.hop, codes, config.labels.classes)
-    assert [(event.start // config.window.hop, event.label) for event in raised] == [
+    found = raised_by(rules, np.arange(20) * config.window.hop, codes, config.labels.classes)
+    assert [(event.start // config.window.hop, event.label) for event in found] == [
         (9, config.labels.classes[class_])  # the second of them carries the vote
     ]
 
@@ -78,55 +79,32 @@ def test_gestures_as_far_apart_as_people_make_them_raise_an_event_each(config, r
     hops_apart = round(3.0 * config.capture.sample_rate_hz / config.window.hop)
     for k, class_ in enumerate((1, 1, 2)):
         codes[5 + k * hops_apart : 9 + k * hops_apart, class_ - 1] = 90
-    raised = raised_by(rules, np.arange(40), codes, config.labels.classes)
-    assert [event.label for event in raised] == ["tap", "tap", "shake"]
-
-
-@dataclass(frozen=True)
-class Release:
-    """What the device would hold, read from the files that it comes in."""
-
-    preprocess: Preprocess
-    graph: object
-    rules: Rules
-    labels: list
-
-    @classmethod
-    def read(cls, path):
-        contract = json.loads((path / "models/convert/contract.json").read_text())
-        rules = contract["decision"]["rules"]
-        return cls(
-            Preprocess.from_json(json.loads((path / "data/features/contract.json").read_text())),
-            read_graph((path / "models/convert/model.onnx").read_bytes()),
-            Rules(**{**rules, "codes": tuple(Codes(**codes) for codes in rules["codes"])}),
-            contract["labels"],
-        )
-
-    def stream(self, counts):
-        """Push a recording block by block, and return the windows' starts and score codes."""
-        contract = self.preprocess
-        ring = Ring(2 * contract.window, contract.window, contract.hop)
-        windows = []
-        for block in range(len(counts) // contract.hop):
-            ring.push(block, counts[block * contract.hop :][: contract.hop])
-            while (taken := ring.take()) is not None:
-                windows.append(taken.frames)
-        codes = score_codes(self.graph, execute(self.graph, preprocess(contract, np.stack(windows))))
-        return np.arange(len(windows)) * contract.hop, codes
+    found = raised_by(rules, np.arange(40), codes, config.labels.classes)
+    assert [event.label for event in found] == ["tap", "tap", "shake"]
 
 
 def events_of_test(path) -> list[Matches]:
-    """Match the events of every test session with its labels."""
-    release = Release.read(path)
+    """Stream every test session through the model of the device, and match its events with the labels."""
+    product = Product.read(path / "models/convert", path / "data/features")
+    shape, normal = product.preprocess, product.classes[0]
+    view = View(shape.window, shape.hop, memory(product.rules), shape.sample_rate_hz)
     index = read_windows(path / "data/split/windows.parquet")
     ids = sorted(set(index.loc[index["part"] == "test", "session_id"]))
-    files, found = session_files(path / "data/capture"), []
-    for file in (files[each] for each in ids):
-        raised = raised_by(release.rules, *release.stream(file.counts()), release.labels)
-        contract, meta = release.preprocess, file.meta
-        view = View(contract.window, contract.hop, memory(release.rules), meta.sample_rate_hz)
-        found.append(match_events(raised, meta.spans, view, release.labels[0]))
-    return found
+    files = session_files(path / "data/capture")
+    recordings = [Recording.read(files[each]) for each in ids]
+    return [match_events(events(product, each), each.meta.spans, view, normal) for each in recordings]
+
+
+def events(product, recording):
+    """Return what a device raises that is never late."""
+    course = Course.of(recording.stretches, product.stream.block_frames, product.preprocess.sample_rate_hz, TICK_HZ)
+    app, taken = product.app(TICK_HZ), []
+    for number, frames in zip(course.numbers.tolist(), course.frames, strict=True):
+        app.ring.push(number, frames)
+        while (window := app.ring.take()) is not None:
+            taken.append(window)
+    ticks = round(product.preprocess.hop * TICK_HZ / product.preprocess.sample_rate_hz)
+    return raised(course, app.decide(taken, [ticks] * len(taken)), product.classes)
 
 
 def count(found, what):

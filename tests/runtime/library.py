@@ -45,6 +45,8 @@ class Fault(Structure):
     _fields_ = [
         ("timing", Timing),
         ("causes", c_uint8),
+        ("min", c_int32),
+        ("max", c_int32),
         ("windows", c_uint32),
         ("unknown", c_uint32),
         ("counts", c_uint32 * 7),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from ctypes import byref
+from ctypes import byref, c_void_p
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -222,3 +222,16 @@ def test_longest_window_of_the_widest_counts_does_not_overflow(runtime):
 def test_nonsense_is_refused_by_name(runtime, limits, timing, frames, broken):
     given_limits, given_timing = c.Limits(**asdict(limits)), c.Timing(**asdict(timing))
     assert RULES[runtime.tg_fault_check(byref(given_limits), byref(given_timing), frames)] == broken
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int32"])
+def test_least_and_most_count_are_those_of_all_channels_and_forgotten_with_the_window(runtime, dtype):
+    gate = Device(runtime, (WIDE, WIDE), ANY_TIME, dtype)
+    counts = np.array([(3, -7), (5, 2), (4, 9)], dtype)
+    look = getattr(runtime, {"int16": "tg_fault_channel_s16", "int32": "tg_fault_channel_s32"}[dtype])
+    for channel in range(2):
+        at = counts.ctypes.data + channel * counts.itemsize
+        look(byref(gate.state), byref(gate.limits[channel]), c_void_p(at), 3, 2)
+    assert (gate.state.min, gate.state.max) == (-7, 9)
+    runtime.tg_fault_end(byref(gate.state), 0, 1)
+    assert (gate.state.min, gate.state.max) == (2**31 - 1, -(2**31))

@@ -40,12 +40,12 @@ class Run:
         return max((sum(look.ticks) for look in self.replayed.looks), default=0)
 
 
-def raised(run: Run, classes: Sequence[str]) -> list[Raised]:
+def raised(course: Course, decided: Sequence[Decided], classes: Sequence[str]) -> list[Raised]:
     """Return the events: windows with which the state left the first class."""
-    states = [0, *(window.state for window in run.decided)]
+    states = [0, *(window.state for window in decided)]
     began = [before == 0 and after > 0 for before, after in pairwise(states)]
-    windows = [window for window, is_begin in zip(run.decided, began, strict=True) if is_begin]
-    return [Raised(run.course.sample_of(window.start), classes[window.state]) for window in windows]
+    windows = [window for window, is_begin in zip(decided, began, strict=True) if is_begin]
+    return [Raised(course.sample_of(window.start), classes[window.state]) for window in windows]
 
 
 def wrongly_confident(run: Run, alone: Run, window: int) -> tuple[int, int]:
@@ -98,7 +98,6 @@ def summary(run: Run, matches: Matches, hop_ticks: float, board: NativeBoard | Q
         }
     return {
         "windows": len(run.decided),
-        "events": len(matches.hits) + len(matches.doubles) + len(matches.confused) + len(matches.false_alarms),
         "hits": len(matches.hits),
         "misses": len(matches.misses),
         "doubles": len(matches.doubles),

@@ -15,8 +15,8 @@ from stages.core.schema.thousandths import thousandths
 
 #: Options of a compiler command that say where things are, not how they are compiled.
 _PATH_OPTIONS = ("-I", "-ffile-prefix-map", "-MD", "-MT", "-MF", "-o", "-c")
-_NATIVE_TICK_HZ = 1_000_000
 _WITH_ARGUMENT = ("-MT", "-MF", "-o", "-c")
+_NATIVE_TICK_HZ = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -149,11 +149,7 @@ def _defines(
     if board.kind == "native":
         return {**defines, "CMAKE_C_COMPILER": compiler}
     toolchain = (source / "cmake" / "arm-none-eabi.cmake").resolve()
-    return {
-        **defines,
-        "TG_STACK_BYTES": str(board.budget.stack_bytes),
-        "CMAKE_TOOLCHAIN_FILE": str(toolchain),
-    }
+    return {**defines, "TG_STACK_BYTES": str(board.budget.stack_bytes), "CMAKE_TOOLCHAIN_FILE": str(toolchain)}
 
 
 def _compiler(source: Path, name: str, board: NativeBoard | QemuBoard) -> str:

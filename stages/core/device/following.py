@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stages.core.device.app import ALARM, ARENA_INTACT
-from stages.core.device.replay import DECISION_COUNTERS, FAULT_COUNTERS, RING_COUNTERS, Course, Look, Replayed
+from stages.core.device.replay import DECISION_COUNTERS, RING_COUNTERS, Course, Look, Replayed
 from stages.core.errors import ParityBroken
 from stages.core.runtime import log
 from stages.core.runtime.app import App, Decided
@@ -50,7 +50,7 @@ def follow(app: App, course: Course, replayed: Replayed, where: str) -> list[Dec
     decided = app.decide(taken, [look.since_last for look in looks])
     for number, (look, window) in enumerate(zip(looks, decided, strict=True)):
         _compare(f"window {number}, from frame {window.start}", _expected(window), _answered(look), where)
-    _compare("the end", _counters(app), {name: replayed.counters[name] for name in _counters(app)}, where)
+    _compare("the end", _counters(app), replayed.counters, where)
     _compare_log(decided, looks, replayed.log, where)
     return decided
 
@@ -96,7 +96,7 @@ def _answered(look: Look) -> dict[str, Any]:
 
 
 def _counters(app: App) -> dict[str, int]:
-    faults = {name: app.gate.counts[Cause[name.upper()]] for name in FAULT_COUNTERS}
+    faults = {name: app.gate.counts[cause] for name, cause in Cause.names().items()}
     gate = {"windows": app.gate.windows, "unknown": app.gate.unknown, **faults}
     parts = {"ring": (RING_COUNTERS, vars(app.ring)), "fault": (tuple(gate), gate)}
     parts["decision"] = (DECISION_COUNTERS, vars(app.decision))

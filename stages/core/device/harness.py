@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.core.device.reading import Reader
 from stages.core.device.tools import call
 from stages.core.errors import ArtifactError, ToolchainError
 from stages.core.graph.ir import Dtype
@@ -137,7 +138,7 @@ def decode_run(response: bytes, n_windows: int) -> RunResult:
     ArtifactError
         If the firmware refused the request or the response is incomplete.
     """
-    reader = _Reader(response)
+    reader = Reader(response, _bad_response)
     _, outputs, op_bytes = _header(reader)
     record = np.dtype([("scores", "<i4", (outputs,)), ("codes", "<u4"), ("tensors", "<u4"), ("mismatches", "<u4")])
     records = np.frombuffer(reader.take(n_windows * record.itemsize), record)
@@ -164,7 +165,7 @@ def decode_trace(response: bytes, dtypes: Sequence[Dtype]) -> TraceResult:
     ArtifactError
         If the firmware refused the request, the response is incomplete, or it is of other operations.
     """
-    reader = _Reader(response)
+    reader = Reader(response, _bad_response)
     input_bytes, _, op_bytes = _header(reader)
     types = [np.dtype(dtype).newbyteorder("<") for dtype in dtypes]
     if len(op_bytes) != len(types) or any(n % each.itemsize for n, each in zip(op_bytes, types, strict=True)):
@@ -265,38 +266,20 @@ def _encode(mode: int, samples: Samples, repeats: int) -> bytes:
     return header + little_endian(samples)
 
 
-class _Reader:
-    """Takes fields off the front of a response."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.position = 0
-
-    def take(self, n_bytes: int) -> bytes:
-        end = self.position + n_bytes
-        if end > len(self.data):
-            raise _bad_response(f"it has {len(self.data)} bytes where at least {end} are due")
-        self.position, begin = end, self.position
-        return self.data[begin:end]
-
-    def words(self, layout: str) -> tuple[int, ...]:
-        return struct.unpack(layout, self.take(struct.calcsize(layout)))
-
-
-def _header(reader: _Reader) -> tuple[int, int, tuple[int, ...]]:
+def _header(reader: Reader) -> tuple[int, int, tuple[int, ...]]:
     """Read sizes: input bytes, number of outputs, output bytes of each operation."""
     if reader.take(4) != RESPONSE_MAGIC:
         raise _bad_response("it does not begin with the protocol's magic")
-    _check_status(reader.words("<I")[0])
-    input_bytes, outputs, n_ops = reader.words("<3I")
-    return input_bytes, outputs, reader.words(f"<{n_ops}I")
+    _check_status(reader.fields("I")[0])
+    input_bytes, outputs, n_ops = reader.fields("3I")
+    return input_bytes, outputs, reader.fields(f"{n_ops}I")
 
 
-def _trailer(reader: _Reader, n_ops: int) -> Telemetry:
-    preprocess, *ops, run = (Timing(*reader.words("<2Q")) for _ in range(n_ops + 2))
-    status, intact, *sizes = reader.words("<6I")
+def _trailer(reader: Reader, n_ops: int) -> Telemetry:
+    preprocess, *ops, run = (Timing(*reader.fields("2Q")) for _ in range(n_ops + 2))
+    status, intact, *sizes = reader.fields("6I")
     _check_status(status)
-    if reader.take(4) != RESPONSE_END or reader.position != len(reader.data):
+    if reader.rest() != RESPONSE_END:
         raise _bad_response("its end is not where it should be")
     return Telemetry(preprocess, tuple(ops), run, bool(intact), *sizes)
 

@@ -6,7 +6,6 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,9 @@ from numpy.typing import NDArray
 from stages.core.device.app import SYNC, record_type
 from stages.core.device.chain import Device
 from stages.core.device.harness import Samples
+from stages.core.device.reading import Reader
 from stages.core.errors import ArtifactError
+from stages.core.runtime.fault import Cause
 
 REQUEST_MAGIC, RESPONSE_MAGIC = b"TGRQ", b"TGRS"
 STATUS = {1: "the image was built for another stream", 2: "the product refuses to start with its configuration"}
@@ -23,11 +24,10 @@ LOOKED, DECIDED, END = 1, 2, 3
 STAGES = ("take", "gate", "preprocess", "model", "decide")
 #: Of ring, fault gate and decision, in the order of ``firmware/sim/replay.c``.
 RING_COUNTERS = ("dropped", "skipped", "cut", "lost", "gaps", "repeated")
-FAULT_COUNTERS = ("range", "saturation", "stuck", "jump", "variance", "gap", "timing")
 DECISION_COUNTERS = ("windows", "positive", "uncertain", "unknown", "events", "gaps")
 COUNTERS = (
     *(f"ring.{name}" for name in (*RING_COUNTERS, "torn")),
-    *(f"fault.{name}" for name in ("windows", "unknown", *FAULT_COUNTERS)),
+    *(f"fault.{name}" for name in ("windows", "unknown", *Cause.names())),
     *(f"decision.{name}" for name in DECISION_COUNTERS),
 )
 
@@ -108,15 +108,15 @@ class Course:
         number = np.concatenate(numbers)
         block_ticks = block_frames * tick_hz / sample_rate_hz
         per_block = max(QUANTA_PER_BLOCK, math.ceil(block_ticks / _LONGEST_QUANTUM))
-        quanta = per_block * np.diff(number, prepend=-1)
+        quantum_ticks = round(block_ticks / per_block)
         return cls(
             np.concatenate(frames),
             number,
-            quanta,
-            quantum_ticks=round(block_ticks / per_block),
+            quanta=per_block * np.diff(number, prepend=-1),
+            quantum_ticks=quantum_ticks,
             quanta_per_block=per_block,
             first_samples=np.concatenate(firsts),
-            core_ticks=round(block_ticks / per_block),
+            core_ticks=quantum_ticks,
         )
 
     def core_ticks_of(self, frames: int) -> float:
@@ -216,41 +216,24 @@ def encode(course: Course) -> bytes:
 def decode(response: bytes, outputs: int) -> Replayed:
     """Read the response; raises ArtifactError."""
     layout = record_type(outputs)
-    reader = _Reader(response)
-    magic, status = reader.words("4sI")
+    reader = Reader(response, _bad)
+    magic, status = reader.fields("4sI")
     if magic != RESPONSE_MAGIC or status:
         raise _bad(STATUS.get(status, "it does not begin as an answer does"))
     looks = []
-    while (kind := reader.words("I")[0]) != END:
+    while (kind := reader.fields("I")[0]) != END:
         if kind == LOOKED:
-            looks.append(Look(reader.words("I")[0]))
+            looks.append(Look(reader.fields("I")[0]))
             continue
         if kind != DECIDED:
             raise _bad(f"an entry is of kind {kind}")
-        seen, since_last, *ticks = reader.words(f"{2 + len(STAGES)}I")
+        seen, since_last, *ticks = reader.fields(f"{2 + len(STAGES)}I")
         record = np.frombuffer(reader.take(layout.itemsize), layout)[0]
         if record["sync"] != SYNC or record["outputs"] != outputs:
             raise _bad("a record does not begin with the sync byte, or has another number of outputs")
         looks.append(Look(seen, since_last, tuple(ticks), record))
-    *counters, stack, used = reader.words(f"{len(COUNTERS) + 2}I")
+    *counters, stack, used = reader.fields(f"{len(COUNTERS) + 2}I")
     return Replayed(looks, dict(zip(COUNTERS, counters, strict=True)), stack, used, reader.rest())
-
-
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, 0
-
-    def take(self, n: int) -> bytes:
-        if self._at + n > len(self._data):
-            raise _bad(f"it ends after {len(self._data)} bytes, in the middle of an entry")
-        self._at += n
-        return self._data[self._at - n : self._at]
-
-    def words(self, layout: str) -> tuple[Any, ...]:
-        return struct.unpack(f"<{layout}", self.take(struct.calcsize(f"<{layout}")))
-
-    def rest(self) -> bytes:
-        return self._data[self._at :]
 
 
 def _bad(found: str) -> ArtifactError:

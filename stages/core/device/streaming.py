@@ -107,7 +107,7 @@ class Streaming:
         """Return what a run came to."""
         shape, classes = self.product.preprocess, self.product.classes
         view = View(shape.window, shape.hop, memory(self.product.rules), shape.sample_rate_hz)
-        matches = match_events(raised(run, classes), self.recording.meta.spans, view, classes[0])
+        matches = match_events(raised(run.course, run.decided, classes), self.recording.meta.spans, view, classes[0])
         changed, wrong = wrongly_confident(run, self.alone, shape.window)
         of_faults = {"changed_windows": changed, "changed_and_decided_otherwise": wrong}
         return {**summary(run, matches, run.course.core_ticks_of(shape.hop), self.device.board), **of_faults}

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.runtime.decision import Decision, Rules
-from stages.core.runtime.fault import Cause, FaultGate, Timing, causes_of
+from stages.core.runtime.fault import UNLIMITED, Cause, FaultGate, Timing, causes_of
 from stages.core.runtime.ring import Ring, Taken
 from stages.core.runtime.stream import Stream
 
-_LONGEST = 2**32 - 1
 #: From windows of counts, shape (windows, window, channels), to score codes, shape (windows, outputs).
 Score = Callable[[NDArray[np.signedinteger]], NDArray[np.int32]]
 
@@ -80,9 +79,9 @@ class App:
     decision: Decision = field(init=False)
 
     def __post_init__(self) -> None:
-        least, most = (int(min(frames * self.ticks_per_frame, _LONGEST)) for frames in self.stream.timing_frames)
+        least, most = (int(min(frames * self.ticks_per_frame, UNLIMITED)) for frames in self.stream.timing_frames)
         self.ring = Ring(self.stream.capacity(self.window, self.hop), self.window, self.hop, self.stream.late)
-        self.gate = FaultGate(self.stream.limits, Timing(_LONGEST, least, most))
+        self.gate = FaultGate(self.stream.limits, Timing(UNLIMITED, least, most))
         self.decision = Decision(self.rules)
 
     def decide(self, taken: Sequence[Taken], since_last: Sequence[int]) -> list[Decided]:

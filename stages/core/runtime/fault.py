@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from stages.core.runtime.spread import spreads
 
+#: As a most, no limit: `UINT32_MAX` of the device.
+UNLIMITED = 2**32 - 1
 #: What the gate looks at in a channel of a window: the columns of `Limits.measure`.
 MEASURES = ("min", "max", "saturated", "same", "jump", "spread")
 
@@ -25,6 +27,11 @@ class Cause(IntFlag):
     VARIANCE = 16
     GAP = 32
     TIMING = 64
+
+    @classmethod
+    def names(cls) -> dict[str, Cause]:
+        """Return the causes by the names that tables and files have, in the order of the bits."""
+        return {str(cause.name).lower(): cause for cause in cls}
 
 
 @dataclass(frozen=True)
@@ -133,7 +140,7 @@ def causes_of(limits: Sequence[Limits], windows: NDArray[np.integer]) -> NDArray
 
 
 #: What every window keeps.
-NO_LIMITS = Limits(-(2**31), 2**31 - 1, -(2**31), 2**31 - 1, 2**32 - 1, 2**32 - 1, 2**32 - 1, 0, 0, 2**32 - 1)
+NO_LIMITS = Limits(-(2**31), 2**31 - 1, -(2**31), 2**31 - 1, UNLIMITED, UNLIMITED, UNLIMITED, 0, 0, UNLIMITED)
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def refused(
 
 
 def _count(causes: NDArray[np.int64]) -> Refused:
-    by_cause = {str(cause.name).lower(): int(np.count_nonzero(causes & cause)) for cause in Cause}
+    by_cause = {name: int(np.count_nonzero(causes & cause)) for name, cause in Cause.names().items()}
     return Refused(len(causes), int(np.count_nonzero(causes)), {name: n for name, n in by_cause.items() if n})
 
 

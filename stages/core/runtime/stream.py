@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from stages.core.runtime.fault import Limits
+from stages.core.runtime.fault import UNLIMITED, Limits
 from stages.core.schema.runtime import Policy, Runtime
 
-_ANY_TIME = (0, 2**32 - 1)
+_ANY_TIME = (0, UNLIMITED)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def run(*decided, course=COURSE, ticks=()):
 
 def test_events_are_windows_with_which_the_state_left_the_first_class():
     states = [0, 1, 1, 2, 0, 0, 2]
-    found = raised(run(*(window(k, state, state) for k, state in enumerate(states))), CLASSES)
+    found = raised(COURSE, [window(k, state, state) for k, state in enumerate(states)], CLASSES)
     assert [(event.start, event.label) for event in found] == [(4, "worn"), (24, "broken")]
 
 

@@ -117,11 +117,11 @@ def test_answer_is_read_field_by_field():
 @pytest.mark.parametrize(
     ("response", "found"),
     [
-        (b"", "it ends after 0 bytes"),
+        (b"", "it has 0 bytes where at least 8 are due"),
         (b"nonsense", "does not begin as an answer does"),
         (answer(status=1), "built for another stream"),
         (answer(status=2), "refuses to start"),
-        (answer(LOOKED), "it ends after 16 bytes"),
+        (answer(LOOKED), "it has 16 bytes where at least 20 are due"),
         (answer(struct.pack("<I", 9)), "an entry is of kind 9"),
         (answer(struct.pack("<8I", replay.DECIDED, *[0] * 7) + bytes(28)), "does not begin with the sync byte"),
     ],
