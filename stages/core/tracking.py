@@ -17,6 +17,8 @@ from stages.core.artifacts import sha256_file
 from stages.core.schema.base import flatten
 
 _DEFAULT_URI = "sqlite:///mlflow.db"
+#: As MLFLOW_TRACKING_URI: no record is kept, and MLflow, which takes seconds to load, is left alone.
+_NOWHERE = "none"
 _EXPERIMENT = "tailgate"
 _MAX_PARAM_LENGTH = 500
 #: A server that does not answer may cost a stage seconds, not MLflow's default of minutes.
@@ -39,12 +41,7 @@ class Run:
         self._artifacts.append(path)
 
     def _send(self, stage: str, params: dict[str, Any]) -> None:
-        for name, value in _PATIENCE.items():
-            os.environ.setdefault(name, value)
-        import mlflow
-
-        logging.getLogger("mlflow").setLevel(logging.WARNING)
-        mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI", _DEFAULT_URI))
+        mlflow = _connect()
         mlflow.set_experiment(_EXPERIMENT)
         with mlflow.start_run(run_name=stage):
             mlflow.set_tag("stage", stage)
@@ -55,6 +52,20 @@ class Run:
                 mlflow.set_tag(f"sha256.{path.name}", sha256_file(path))
                 if path.suffix in {".json", ".png"}:
                     mlflow.log_artifact(str(path))
+
+
+def _connect() -> Any:
+    for name, value in _PATIENCE.items():
+        os.environ.setdefault(name, value)
+    import mlflow
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    mlflow.set_tracking_uri(_uri())
+    return mlflow
+
+
+def _uri() -> str:
+    return os.environ.get("MLFLOW_TRACKING_URI", _DEFAULT_URI)
 
 
 @contextmanager
@@ -73,6 +84,8 @@ def track(stage: str, params: dict[str, Any]) -> Iterator[Run]:
     """
     run = Run()
     yield run
+    if _uri() == _NOWHERE:
+        return
     try:
         run._send(stage, params)
     except Exception as error:

@@ -20,13 +20,6 @@ BOARDS = ["native", *EMULATED]
 SHIPS, OTHER = "int8", "int16"
 
 
-@pytest.fixture(autouse=True, scope="module")
-def own_record(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.mktemp('record')}/mlflow.db")
-        yield
-
-
 @pytest.fixture
 def paths(tmp_path):
     return make_workspace(tmp_path / "workspace", BOARDS)

@@ -23,15 +23,9 @@ SMALL = {"sessions": 4, "duration_s": 0.25, "machines__count": 2}
 CLASSES = ("healthy", "anomalous")
 
 
-@pytest.fixture(scope="module")
-def tracking(tmp_path_factory):
-    return f"sqlite:///{tmp_path_factory.mktemp('tracking') / 'mlflow.db'}"
-
-
 @pytest.fixture(autouse=True)
-def quick(tracking, monkeypatch):
-    """Share one record, and draw no pictures: they take longer than all else."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking)
+def quick(monkeypatch):
+    """Draw no pictures: they take longer than all else."""
     monkeypatch.setattr(capture, "write_quality_page", lambda *_: [])
 
 

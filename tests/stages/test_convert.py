@@ -19,15 +19,6 @@ from tests.core.graph.networks import exported
 from tests.kernels.random_networks import preprocess_contract
 
 THRESHOLDS = {"float": 1_066_000_000, "int16": -700, "ptq": 12}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def own_record(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.mktemp('record')}/mlflow.db")
-        yield
-
-
 RAILS = [(-100, 99), (-1000, 999)]
 WINDOWS = np.random.Generator(np.random.PCG64(2)).integers(-80, 80, (20, 128, 2))
 

@@ -22,17 +22,6 @@ RAW = {"dc": "window_mean", "normalise": None, "extractor": {"kind": "raw"}, "sc
 PARTS = {"a": "train", "b": "train", "c": "val", "d": "test"}
 
 
-@pytest.fixture(scope="module")
-def tracking(tmp_path_factory):
-    """One store for all tests, as to make one takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('tracking') / 'mlflow.db'}"
-
-
-@pytest.fixture(autouse=True)
-def own_tracking(tracking, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking)
-
-
 def meta(name, **changes):
     base = SessionMeta(
         session_id=name,

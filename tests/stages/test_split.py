@@ -21,16 +21,6 @@ HELD_OUT = {"conditions": {"val": ["c3"], "test": ["c4"]}, "states": {"val": ["s
 NAMED = {"train": ["m0", "m1", "m2"], "val": ["m3"], "test": ["m4"]}
 
 
-@pytest.fixture(scope="module")
-def tracking(tmp_path_factory):
-    return f"sqlite:///{tmp_path_factory.mktemp('tracking') / 'mlflow.db'}"
-
-
-@pytest.fixture(autouse=True)
-def own_tracking(tracking, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking)
-
-
 class Project:
     """What `capture` left, and the configuration: five machines with a normal and a faulty session each."""
 
