@@ -41,7 +41,7 @@ class Run:
         self._artifacts.append(path)
 
     def _send(self, stage: str, params: dict[str, Any]) -> None:
-        mlflow = _connect()
+        mlflow = connect()
         mlflow.set_experiment(_EXPERIMENT)
         with mlflow.start_run(run_name=stage):
             mlflow.set_tag("stage", stage)
@@ -54,7 +54,8 @@ class Run:
                     mlflow.log_artifact(str(path))
 
 
-def _connect() -> Any:
+def connect() -> Any:
+    """Return MLflow, set to where the record is kept."""
     for name, value in _PATIENCE.items():
         os.environ.setdefault(name, value)
     import mlflow
