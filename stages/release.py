@@ -15,7 +15,7 @@ from stages.core.bundle.sections import pack_calibration, pack_config
 from stages.core.manifest import artifacts, provenance, read_stages
 from stages.core.schema.release import Release
 from stages.core.seeds import PINNED_ENVIRONMENT
-from stages.core.settings import Settings, check, read_config
+from stages.core.settings import check, read_config
 from stages.core.stage import run
 from stages.core.tracking import track
 
@@ -37,22 +37,15 @@ _PACKAGES = (
 )
 
 
-class ReleaseSettings(Settings):
-    """The sections that this stage reads, of all that it accounts for."""
-
-    release: Release
-    board: dict[str, Any]
-
-
 def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     root = paths.dag.resolve().parent
     config = read_config(paths.config)
-    settings = check(config, ReleaseSettings, str(paths.config))
+    version = check(config["release"], Release, str(paths.config)).numbers
     stages = read_stages(paths.dag)
     earlier = {name: stage for name, stage in stages.items() if name != "release"}
     with output_directory(paths.out) as out, track("release", {"task": config["task"]}) as record:
-        (out / "bundle.bin").write_bytes(make_bundle(paths, settings))
+        (out / "bundle.bin").write_bytes(make_bundle(paths, version, list(config["board"])))
         bundle = {
             "path": (paths.out / "bundle.bin").as_posix(),
             "bytes": (out / "bundle.bin").stat().st_size,
@@ -78,13 +71,13 @@ def main(paths: argparse.Namespace) -> str:
     )
 
 
-def make_bundle(paths: argparse.Namespace, settings: ReleaseSettings) -> bytes:
+def make_bundle(paths: argparse.Namespace, version: tuple[int, int, int], boards: list[str]) -> bytes:
     """Collect what a device loads, not signed."""
     contract, preprocess = (read_json(folder / "contract.json") for folder in (paths.convert, paths.features))
     identity = Identity(
-        release=settings.release.numbers,
+        release=version,
         interface_version=contract["interface_version"],
-        boards=board_bits(list(settings.board)),
+        boards=board_bits(boards),
         arena_bytes=contract["arena_bytes"],
         model_version=contract["model_version"],
         preprocess_id=contract["preprocess_id"],
