@@ -9,7 +9,7 @@ from typing import Any
 
 import rfc8785
 
-from stages.core.artifacts import output_directory, read_json, sha256_file
+from stages.core.artifacts import output_directory, read_json, sha256_file, sha256_json
 from stages.core.bundle.format import Identity, board_bits, pack
 from stages.core.bundle.sections import pack_calibration, pack_config
 from stages.core.manifest import artifacts, provenance, read_stages
@@ -60,14 +60,15 @@ def main(paths: argparse.Namespace) -> str:
             "provenance": provenance(root, stages, config),
             **facts(paths),
         }
-        (out / "manifest.json").write_bytes(rfc8785.dumps(manifest))
+        named = {**manifest, "release": name_release(config["release"]["version"], manifest)}
+        (out / "manifest.json").write_bytes(rfc8785.dumps(named))
         record.metrics({"artifacts": len(manifest["artifacts"]), "bundle_bytes": bundle["bytes"]})
         record.artifact(out / "manifest.json")
         record.artifact(out / "bundle.bin")
         digest = sha256_file(out / "manifest.json")
     return (
-        f"release: {len(manifest['artifacts'])} artifacts, bundle {bundle['bytes']} bytes, "
-        f"dataset {manifest['dataset_id'][:12]}, manifest {digest[:12]}"
+        f"release: {named['release']['release_id']}, {len(manifest['artifacts'])} artifacts, "
+        f"bundle {bundle['bytes']} bytes, dataset {manifest['dataset_id'][:12]}, manifest {digest[:12]}"
     )
 
 
@@ -92,6 +93,11 @@ def make_bundle(paths: argparse.Namespace, version: tuple[int, int, int], boards
         "golden": (paths.validate / "golden.bin").read_bytes(),
     }
     return pack(identity, sections)
+
+
+def name_release(version: str, manifest: dict[str, Any]) -> dict[str, str]:
+    """Name a release by the version that was chosen and the hash of all that it accounts for."""
+    return {"version": version, "release_id": f"{version}+{sha256_json(manifest)[:12]}"}
 
 
 def facts(paths: argparse.Namespace) -> dict[str, Any]:
