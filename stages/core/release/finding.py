@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,3 +44,9 @@ class Finding:
     file: str
     kind: Kind
     what: str
+
+
+def in_words(findings: Sequence[Finding]) -> str:
+    """Return a line per finding."""
+    width = max((len(finding.kind) for finding in findings), default=0)
+    return "\n".join(f"{finding.kind:{width}}  {finding.file}: {finding.what}" for finding in findings)

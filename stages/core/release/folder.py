@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import rfc8785
@@ -82,3 +83,21 @@ def describe(manifest: bytes, release: Mapping[str, Any], binding: Binding) -> d
         **asdict(binding),
         **release,
     }
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """Return every file under a release's folder, by path within it."""
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+
+
+def tag_text(files: Mapping[str, bytes]) -> str:
+    """Return what a tag carries of a release: a line for each of the files that bind it."""
+    names = [name for name in (RELEASE, signature_name(RELEASE)) if name in files]
+    return "".join(f"{name}: {files[name].decode()}\n" for name in names)
+
+
+def from_tag(text: str) -> dict[str, bytes]:
+    """Return the files that `tag_text` put into a tag."""
+    lines = (line.partition(": ") for line in text.splitlines())
+    return {name: content.encode() for name, _, content in lines if name in (RELEASE, signature_name(RELEASE))}

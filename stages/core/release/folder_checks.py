@@ -16,6 +16,7 @@ from stages.core.release.folder import BUNDLE, FORMAT, MANIFEST, RELEASE
 from stages.core.release.signing import signature_name, signer, verifies
 
 _KEYS = {"format", "manifest_sha256", "commit", "tag", "dvc_lock_sha256", "version", "release_id", "signed", "files"}
+_DEVELOPMENT = "this is a development release, and whose it is cannot be known"
 _ENTRY = {"path", "bytes", "sha256"}
 
 
@@ -37,8 +38,8 @@ def check_folder(files: Mapping[str, bytes], key: bytes | None) -> list[Finding]
     if isinstance(facts, Finding):
         return [facts]
     if not facts["signed"]:
-        what = "this is a development release, and whose it is cannot be known"
-        return _check_list(files, facts) + ([] if key is None else [Finding(RELEASE, "unsigned", what)])
+        unsigned = [] if key is None else [Finding(RELEASE, "unsigned", _DEVELOPMENT)]
+        return _check_list(files, facts) + unsigned
     proof = _prove(files, RELEASE)
     # What is listed in a file that was not signed says nothing about the others.
     if isinstance(proof, Finding):
@@ -49,6 +50,40 @@ def check_folder(files: Mapping[str, bytes], key: bytes | None) -> list[Finding]
 def read_facts(release: bytes) -> dict[str, Any]:
     """Return what a `release.json` says, after `check_folder` has found nothing against it."""
     return dict(json.loads(release))
+
+
+def check_tag(release: bytes, signature: bytes | None, manifest: bytes, key: bytes | None) -> list[Finding]:
+    """Check what a tag carries of a release, and whether a manifest is the one it binds.
+
+    Parameters
+    ----------
+    release, signature : bytes
+        `release.json`, and the file that signs it; None of a development release.
+    manifest : bytes
+    key : bytes or None
+        As of `check_folder`.
+    """
+    facts = _read_release(release)
+    if isinstance(facts, Finding):
+        return [facts]
+    findings = []
+    if facts["signed"]:
+        proof = _prove(
+            {RELEASE: release} | ({} if signature is None else {signature_name(RELEASE): signature}), RELEASE
+        )
+        if isinstance(proof, Finding):
+            return [proof]
+        if key not in (None, proof):
+            findings.append(_other_key(proof, key or b""))
+    elif key is not None:
+        findings.append(Finding(RELEASE, "unsigned", _DEVELOPMENT))
+    if hashlib.sha256(manifest).hexdigest() != facts["manifest_sha256"]:
+        findings.append(Finding(MANIFEST, "altered", f"it is not the one that {RELEASE} binds"))
+    return findings
+
+
+def _other_key(found: bytes, trusted: bytes) -> Finding:
+    return Finding(signature_name(RELEASE), "key", f"it is signed by {found.hex()}, not by {trusted.hex()}")
 
 
 def _read_release(content: bytes) -> dict[str, Any] | Finding:
@@ -107,8 +142,7 @@ def _check_signatures(
     trusted = key or signer_of_release
     findings = []
     if signer_of_release != trusted:
-        what = f"it is signed by {signer_of_release.hex()}, not by {trusted.hex()}"
-        findings.append(Finding(signature_name(RELEASE), "key", what))
+        findings.append(_other_key(signer_of_release, trusted))
     is_bound = hashlib.sha256(files[MANIFEST]).hexdigest() == facts["manifest_sha256"]
     if not is_bound and _prove(files, MANIFEST) == trusted:
         findings.append(Finding(MANIFEST, "replayed", f"it is signed, and not the one that {RELEASE} binds"))
