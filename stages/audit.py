@@ -66,11 +66,17 @@ def check_tree(root: Path, target: Target) -> list[Finding]:
     if any(finding.file == artifact(manifest, "configure", "config.yaml") for finding in findings):
         return findings
     config = read_config(root / artifact(manifest, "configure", "config.yaml"))
-    findings += check_provenance(root, manifest, stages, config) + check_lock(root, stages, config)
+    further = check_provenance(root, manifest, stages, config) + check_lock(root, stages, config)
+    findings += [finding for finding in further if not follows(finding, findings)]
     if not findings:
         findings += check_dataset(root, manifest)
         findings += check_content(root, manifest, unpack(target.files[BUNDLE]), config)
     return findings
+
+
+def follows(finding: Finding, of: list[Finding]) -> bool:
+    """Return whether a finding on a file or folder only repeats what was found of a file in it."""
+    return any(other.file == finding.file or other.file.startswith(f"{finding.file}/") for other in of)
 
 
 def report(target: Target, findings: list[Finding], arguments: argparse.Namespace) -> dict[str, Any]:

@@ -28,6 +28,8 @@ from stages.core.release.tree_checks import artifact
 from stages.core.runtime.decision import Rules
 from stages.core.runtime.stream import Stream
 
+Contracts = dict[str, dict[str, Any]]
+
 
 def check_content(root: Path, manifest: Mapping[str, Any], bundle: Bundle, config: Mapping[str, Any]) -> list[Finding]:
     """Derive everything that the network determines from the ONNX file again, and compare.
@@ -47,47 +49,50 @@ def check_content(root: Path, manifest: Mapping[str, Any], bundle: Bundle, confi
     """
     onnx = artifact(manifest, "convert", "model.onnx")
     model = (root / onnx).read_bytes()
-    contracts = manifest["contracts"]
+    # As the stages have them: canonical JSON does not keep the .0 of a number, which the generated C has.
+    contracts = {name: read_json(root / path) for name, path in _paths(manifest).items()}
     if contracts["model"]["model_version"] != hashlib.sha256(model).hexdigest():
         return [Finding(onnx, "contract", "it is not the file whose hash is the contract's model version")]
     graph = read_graph(model)
-    findings = _check_contracts(root, manifest)
-    findings += _check_code(root, manifest, graph, config["convert"]["streaming_layers"], model)
-    findings += _check_bundle(bundle, manifest, graph)
+    findings = _check_contracts(manifest, contracts)
+    findings += _check_code(root, manifest, contracts, graph, config["convert"]["streaming_layers"])
+    findings += _check_bundle(bundle, manifest, contracts, graph)
     return findings + check_golden(bundle, graph, contracts["preprocess"])
 
 
-def _check_contracts(root: Path, manifest: Mapping[str, Any]) -> list[Finding]:
+def _paths(manifest: Mapping[str, Any]) -> dict[str, str]:
     stages = {"model": "convert", "preprocess": "features"}
-    paths = {name: artifact(manifest, stage, "contract.json") for name, stage in stages.items()}
-    model, own = (manifest["contracts"][name] for name in paths)
+    return {name: artifact(manifest, stage, "contract.json") for name, stage in stages.items()}
+
+
+def _check_contracts(manifest: Mapping[str, Any], contracts: Contracts) -> list[Finding]:
     findings = [
         Finding(path, "contract", "it is not the one that the manifest has")
-        for name, path in paths.items()
-        if read_json(root / path) != manifest["contracts"][name]
+        for name, path in _paths(manifest).items()
+        if contracts[name] != manifest["contracts"][name]
     ]
+    own = contracts["preprocess"]
     identity = Preprocess.from_json(own).to_json()["preprocess_id"]
-    if not identity == own["preprocess_id"] == model["preprocess_id"]:
-        findings.append(Finding(paths["preprocess"], "contract", f"its preprocess id should be {identity}"))
+    if not identity == own["preprocess_id"] == contracts["model"]["preprocess_id"]:
+        findings.append(Finding(_paths(manifest)["preprocess"], "contract", f"its preprocess id should be {identity}"))
     return findings
 
 
 def _check_code(
-    root: Path, manifest: Mapping[str, Any], graph: Graph, streaming_layers: int, model: bytes
+    root: Path, manifest: Mapping[str, Any], contracts: Contracts, graph: Graph, streaming_layers: int
 ) -> list[Finding]:
-    contract, preprocessing = manifest["contracts"]["model"], manifest["contracts"]["preprocess"]
+    contract, preprocessing = contracts["model"], contracts["preprocess"]
     kept = kept_layers(graph, preprocessing, streaming_layers)
     arena = plan(lifetimes(graph, kept))
     findings = []
     if graph_hash(graph, arena, kept) != contract["graph_hash"]:
-        path = artifact(manifest, "convert", "contract.json")
-        findings.append(Finding(path, "contract", "its graph hash is not that of the network"))
+        findings.append(Finding(_paths(manifest)["model"], "contract", "its graph hash is not that of the network"))
     code = emit(
         graph,
         arena,
         preprocessing,
         rules=Rules.from_json(contract["decision"]["rules"]),
-        model_sha256=hashlib.sha256(model).hexdigest(),
+        model_sha256=contract["model_version"],
         stream=Stream.from_json(contract["stream"]),
         kept=kept,
     )
@@ -98,8 +103,8 @@ def _check_code(
     return findings
 
 
-def _check_bundle(bundle: Bundle, manifest: Mapping[str, Any], graph: Graph) -> list[Finding]:
-    contract, preprocessing = manifest["contracts"]["model"], manifest["contracts"]["preprocess"]
+def _check_bundle(bundle: Bundle, manifest: Mapping[str, Any], contracts: Contracts, graph: Graph) -> list[Finding]:
+    contract, preprocessing = contracts["model"], contracts["preprocess"]
     expected = {
         "weights": pack_weights(graph)[0],
         "contract": rfc8785.dumps(contract),

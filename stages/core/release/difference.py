@@ -15,6 +15,9 @@ import safetensors.numpy
 from stages.core.bundle.format import unpack
 from stages.core.errors import TailgateError
 
+#: Characters of a value that are repeated.
+_LONGEST = 80
+
 
 def first_difference(name: str, before: bytes, after: bytes) -> str:
     """Say where two versions of a file differ first.
@@ -75,7 +78,16 @@ def _walk(place: str, before: Any, after: Any) -> str | None:
         same_length = len(before) == len(after)
         return found or (None if same_length else f"at {place}: {len(after)} entries, before {len(before)}")
     # 1 and 1.0 are equal and not the same text.
-    return None if (type(before), before) == (type(after), after) else f"at {place}: {after!r}, before {before!r}"
+    return (
+        None
+        if (type(before), before) == (type(after), after)
+        else f"at {place}: {_short(after)}, before {_short(before)}"
+    )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def _walk_mapping(place: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:

@@ -41,6 +41,7 @@ def sbom(manifest: Mapping[str, Any], lock: str, made: datetime) -> bytes:
         serial_number=uuid.uuid5(uuid.NAMESPACE_URL, f"tailgate:{manifest['task']}:{release['release_id']}"),
         metadata=BomMetaData(component=product, timestamp=made),
     )
+    bom.register_dependency(product, components)
     return rfc8785.dumps(json.loads(JsonV1Dot6(bom).output_as_string()))
 
 

@@ -100,6 +100,7 @@ def _check_locked(
             if path not in hashes:
                 hashes[path] = dvc_hash(root / path)
             if hashes[path] != md5:
+                hashes[path] = md5  # said once
                 yield Finding(path, "lock", f"it is not what dvc.lock has among the {part} of the stage {name}")
 
 
