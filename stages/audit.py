@@ -10,26 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.artifacts import write_json
-from stages.core.bundle.format import unpack
 from stages.core.errors import AuditFailed
-from stages.core.manifest import read_stages
-from stages.core.release.content_checks import check_content
 from stages.core.release.finding import Finding, in_words
 from stages.core.release.folder import BUNDLE, MANIFEST
 from stages.core.release.git import git
 from stages.core.release.rebuild import rebuild
 from stages.core.release.signing import read_public
 from stages.core.release.target import Target, find
-from stages.core.release.tree_checks import (
-    artifact,
-    check_artifacts,
-    check_clean,
-    check_dataset,
-    check_git,
-    check_lock,
-    check_provenance,
-)
-from stages.core.settings import read_config
+from stages.core.release.tree import check_tree
 from stages.core.stage import exit_with
 
 
@@ -39,7 +27,7 @@ def main(arguments: argparse.Namespace) -> None:
     key = None if arguments.key is None else read_public(arguments.key)
     target = find(arguments.target, root, key)
     # What is in files that are not the ones that were signed is not worth comparing with anything.
-    findings = target.findings or check_tree(root, target)
+    findings = target.findings or check_tree(root, target.files[MANIFEST], target.files[BUNDLE], target.facts)
     if arguments.rebuild and not findings:
         commit = (target.facts or {}).get("commit") or git(root, "rev-parse", "HEAD")
         findings = rebuild(root, commit, target.files[MANIFEST], {**os.environ, **dict(arguments.env)}, arguments.keep)
@@ -54,29 +42,6 @@ def main(arguments: argparse.Namespace) -> None:
             remedy="Do not use it before every finding is explained; see docs/release.md for what each kind means",
         )
     print(closing(target, key, arguments))
-
-
-def check_tree(root: Path, target: Target) -> list[Finding]:
-    """Compare the work tree with the manifest and with what binds it."""
-    manifest = json.loads(target.files[MANIFEST])
-    stages = read_stages(root / "dvc.yaml")
-    findings = check_artifacts(root, manifest, stages)
-    findings += check_clean(root) if target.facts is None else check_git(root, target.facts)
-    # The configuration is an artifact: if it is not the one, each stage would be found to differ from it.
-    if any(finding.file == artifact(manifest, "configure", "config.yaml") for finding in findings):
-        return findings
-    config = read_config(root / artifact(manifest, "configure", "config.yaml"))
-    further = check_provenance(root, manifest, stages, config) + check_lock(root, stages, config)
-    findings += [finding for finding in further if not follows(finding, findings)]
-    if not findings:
-        findings += check_dataset(root, manifest)
-        findings += check_content(root, manifest, unpack(target.files[BUNDLE]), config)
-    return findings
-
-
-def follows(finding: Finding, of: list[Finding]) -> bool:
-    """Return whether a finding on a file or folder only repeats what was found of a file in it."""
-    return any(other.file == finding.file or other.file.startswith(f"{finding.file}/") for other in of)
 
 
 def report(target: Target, findings: list[Finding], arguments: argparse.Namespace) -> dict[str, Any]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from stages.core.artifacts import output_directory, read_json
-from stages.core.errors import AuditFailed, ConfigError
+from stages.core.errors import ArtifactError, AuditFailed, ConfigError
 from stages.core.release.documents import documents
-from stages.core.release.finding import in_words
-from stages.core.release.folder import RELEASE, Binding, assemble, describe, read_folder, tag_text
+from stages.core.release.finding import Finding, in_words
+from stages.core.release.folder import Binding, assemble, describe, read_folder, tag_text
 from stages.core.release.folder_checks import check_folder
-from stages.core.release.git import changes, commit_time, git
+from stages.core.release.git import commit_time, git
 from stages.core.release.signing import SecretKey, generate, parse_secret, read_public, read_secret
+from stages.core.release.tree import check_tree
 from stages.core.release.tree_checks import lock_hash
 from stages.core.stage import exit_with
+from stages.core.tracking import register
 
 #: The text of a key file, where there is no file: a build server's secret.
 KEY_VARIABLE = "TAILGATE_SIGNING_KEY"
@@ -23,10 +26,9 @@ KEY_VARIABLE = "TAILGATE_SIGNING_KEY"
 
 def keygen(arguments: argparse.Namespace) -> None:
     """Make a key, outside of the work tree."""
-    root = Path(git(Path.cwd(), "rev-parse", "--show-toplevel"))
-    if arguments.out.resolve().is_relative_to(root.resolve()):
+    if is_in_a_work_tree(arguments.out):
         raise ConfigError(
-            found="it is in the work tree, from where it could be committed",
+            found="it is in a work tree of git, from where it could be committed",
             where=str(arguments.out),
             expected="a place that no repository and no cache holds",
             remedy="Choose another, for example ~/.config/tailgate/key",
@@ -35,26 +37,37 @@ def keygen(arguments: argparse.Namespace) -> None:
     print(f"publish: secret key {arguments.out} (keep it), public key {arguments.out}.pub (give it): {public.hex()}")
 
 
+def is_in_a_work_tree(file: Path) -> bool:
+    """Return whether git would see a file."""
+    try:
+        git(file.resolve().parent, "rev-parse", "--show-toplevel")
+    except ArtifactError:
+        return False
+    return True
+
+
 def sign(arguments: argparse.Namespace) -> None:
     """Sign what the stage `release` made, with the documents, into a folder named by the release's id."""
     root = arguments.root.resolve()
     key = None if arguments.unsigned else signing_key(arguments.key)
-    _require_clean(root)
     commit = git(root, "rev-parse", "HEAD")
     manifest = (root / arguments.release / "manifest.json").read_bytes()
     content = read_json(root / arguments.release / "manifest.json")
     binding = Binding(commit, arguments.tag, _lock_hash(root, commit))
     facts = describe(manifest, content["release"], binding)
     bundle = (root / arguments.release / "bundle.bin").read_bytes()
+    _refuse(check_tree(root, manifest, bundle, {**facts, "tag": None}), arguments.root)
     papers = documents(root, content, facts, commit_time(root, commit), is_signed=key is not None)
     files = assemble(manifest, facts, bundle, papers, key)
+    if arguments.tag is not None:
+        text = f"Release {content['release']['release_id']}\n\n{tag_text(files)}"
+        git(root, "tag", "--annotate", "--cleanup=verbatim", "--file=-", arguments.tag, commit, stdin=text.encode())
     folder = arguments.out / content["release"]["release_id"]
     with output_directory(folder) as out:
         for name, content_of in files.items():
             (out / name).write_bytes(content_of)
-    if arguments.tag is not None:
-        text = f"Release {content['release']['release_id']}\n\n{tag_text(files)}"
-        git(root, "tag", "--annotate", "--cleanup=verbatim", "--file=-", arguments.tag, commit, stdin=text.encode())
+    tags = {"manifest_sha256": facts["manifest_sha256"], "release_id": facts["release_id"]}
+    register(content["task"], f"git:{commit}", tags)
     by = "not signed" if key is None else f"signed by {key.public.hex()}"
     print(f"publish: {folder}, {len(files)} files, commit {commit[:12]}, {by}")
 
@@ -77,26 +90,18 @@ def signing_key(file: Path | None) -> SecretKey:
 def verify(arguments: argparse.Namespace) -> None:
     """Verify a folder, from nothing but itself and a public key."""
     files = read_folder(arguments.folder)
-    findings = check_folder(files, read_public(arguments.key))
-    if findings:
-        print(in_words(findings))
-        raise AuditFailed(
-            found=f"{len(findings)} finding(s), of {sorted({finding.file for finding in findings})}",
-            where=str(arguments.folder),
-            expected=f"the files that {RELEASE} lists, signed by {arguments.key}",
-            remedy="Do not use it; fetch it again from where it was published",
-        )
+    _refuse(check_folder(files, read_public(arguments.key)), arguments.folder)
     print(f"publish: {arguments.folder}, {len(files)} files as they were signed by {arguments.key}")
 
 
-def _require_clean(root: Path) -> None:
-    changed = changes(root)
-    if changed:
-        raise ConfigError(
-            found=f"{len(changed)} file(s) differ from the commit that is checked out: {', '.join(changed[:5])}",
-            where=str(root),
-            expected="a work tree that is what its commit says, since the release will be bound to that commit",
-            remedy="Commit them, dvc.lock too, or take them away",
+def _refuse(findings: Sequence[Finding], where: Path) -> None:
+    if findings:
+        print(in_words(findings))
+        raise AuditFailed(
+            found=f"{len(findings)} finding(s), of {', '.join(dict.fromkeys(finding.file for finding in findings))}",
+            where=str(where),
+            expected="files as they were made and signed",
+            remedy="Commit what is not, make it again with `dvc repro`, or fetch it again from where it was published",
         )
 
 

@@ -160,14 +160,23 @@ def test_dirty_tree_is_not_signed(published, tmp_path):
     (published.path / "notes.txt").write_text("?")
     result = published.run("stages.publish", "sign", "--key", str(published.key), "--out", str(tmp_path / "out"))
     (published.path / "notes.txt").unlink()
-    assert result.returncode == 2
-    assert "1 file(s) differ from the commit that is checked out: notes.txt" in " ".join(result.stderr.split())
+    assert result.returncode == 6
+    assert result.stdout == "dirty  notes.txt: it differs from the commit that is checked out\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_was_altered_since_it_was_made_is_not_signed(restored, tmp_path):
+    (restored.path / "models/validate/metrics.json").write_text("{}")
+    result = restored.run("stages.publish", "sign", "--key", str(restored.key), "--out", str(tmp_path / "out"))
+    assert result.returncode == 6
+    assert result.stdout.startswith("truncated  models/validate/metrics.json: ")
     assert not (tmp_path / "out").exists()
 
 
 def test_key_is_refused_in_the_work_tree_and_with_open_permissions(published, tmp_path):
-    inside = published.run("stages.publish", "keygen", "key")
-    assert (inside.returncode, (published.path / "key").exists()) == (2, False)
+    inside = published.run("stages.publish", "keygen", "conf/key")
+    assert "it is in a work tree of git" in " ".join(inside.stderr.split())
+    assert (inside.returncode, (published.path / "conf/key").exists()) == (2, False)
     opened = tmp_path / "key"
     shutil.copy(published.key, opened)
     opened.chmod(0o644)
