@@ -107,6 +107,11 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+def main_of(words: Sequence[object] | None = None) -> None:
+    """Run the command that some words, or those of the command line, name."""
+    given = parser().parse_args(None if words is None else [str(word) for word in words])
+    given.run(given)
+
+
 if __name__ == "__main__":
-    given = parser().parse_args()
-    exit_with(lambda: given.run(given))
+    exit_with(main_of)
