@@ -16,7 +16,7 @@ from stages.core.templates import environment
 
 PAGES = ("model_card.md", "release_record.md", "verification_plan.md")
 #: Files that templates name, and the stages that make them.
-_NAMED = {"gate": "quantize", "parity": "validate", "device": "validate"}
+_NAMED = {"gate": "quantize", "parity": "validate"}
 
 
 def documents(
