@@ -25,7 +25,7 @@ from stages.core.schema.labels import Labels
 from stages.core.schema.model import Model
 from stages.core.schema.quantize import Quantize, Rung
 from stages.core.schema.train import Train
-from stages.core.scoring import Scored, score, score_columns
+from stages.core.scoring import score, write_scores
 from stages.core.selection import select
 from stages.core.settings import Settings, load
 from stages.core.stage import progress_bar, run
@@ -82,7 +82,7 @@ def main(paths: argparse.Namespace) -> str:
         }
         for name, content in artifacts.items():
             write_json(out / f"{name}.json", json_ready(content))
-        write_scores(out / "scores.parquet", scored, val, settings.labels.classes[1:])
+        write_scores(out / "scores.parquet", pd.DataFrame({"label": val.labels}), scored, settings.labels.classes[1:])
         record.metrics(flat(evaluation.metrics))
         for path in sorted(out.iterdir()):
             record.artifact(path)
@@ -130,11 +130,6 @@ def diagnoses(attempts: Mapping[str, Attempt], val: Examples) -> dict[str, Diagn
             reference, graph = map(read_graph, (each.origin or shared, each.model))
             found[name] = diagnose(reference, graph, windows)
     return found
-
-
-def write_scores(path: Path, scored: Mapping[str, Scored], val: Examples, outputs: tuple[str, ...]) -> None:
-    """Write the val scores side by side, in the row order of the split."""
-    pd.DataFrame({"label": val.labels, **score_columns(scored, outputs)}).to_parquet(path, index=False)
 
 
 if __name__ == "__main__":

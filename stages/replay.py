@@ -11,22 +11,19 @@ from pydantic import Field
 from rich.console import Console
 from rich.table import Table
 
-from stages.core.artifacts import json_ready, output_directory, read_json, write_json
+from stages.core.artifacts import output_directory, read_json
 from stages.core.device.chain import Device
 from stages.core.device.injection import FAULTS
-from stages.core.device.streaming import ALONE, Recording, Streaming
+from stages.core.device.streaming import Recording, Streaming, stream, telling
 from stages.core.errors import ConfigError
 from stages.core.graph.onnx_view import read_model
 from stages.core.product import Product
 from stages.core.recordings.dataset import session_files
-from stages.core.report.timeline_figure import save_timelines
+from stages.core.report.streams import write_streams
 from stages.core.schema.build import Board
-from stages.core.schema.validate import Validate
+from stages.core.schema.validate import Fault, Validate
 from stages.core.settings import Settings, load
-from stages.core.stage import exit_with, progress
-
-#: Boards that show something beyond the network's numbers come first.
-_EMULATED_FIRST = {"qemu": 0, "native": 1}
+from stages.core.stage import exit_with
 
 
 class ReplaySettings(Settings):
@@ -42,8 +39,7 @@ def main(paths: argparse.Namespace) -> str:
     settings = load(paths.config, ReplaySettings)
     sessions = session_files(paths.capture)
     recording = Recording.read(sessions[_known(paths.session, sessions, "SESSION")])
-    boards = sorted(settings.board, key=lambda name: (_EMULATED_FIRST[settings.board[name].kind], name))
-    name = _known(paths.board or boards[0], settings.board, "--board")
+    name = _known(paths.board or telling(settings.board)[0][0], settings.board, "--board")
     board, image = settings.board[name], paths.build / name / "replay.elf"
     contract = read_json(paths.convert / "contract.json")
     product = Product.of(
@@ -51,24 +47,17 @@ def main(paths: argparse.Namespace) -> str:
     )
     device = Device(name, board, image, settings.validation.timeout_s)
     streaming = Streaming(product, device, recording, settings.seed)
-    faults = [ALONE, *_faults(paths.fault, timed=board.kind == "qemu")]
-    runs = {fault: streaming.run(fault) for fault in progress(faults, "replay")}
-    figures = {fault: streaming.figures(run) for fault, run in runs.items()}
+    streamed = stream(streaming, _faults(paths.fault))
     with output_directory(paths.out) as out:
-        about = {"session": paths.session, "board": name, "model_version": contract["model_version"]}
-        write_json(out / "replay.json", {**about, "runs": json_ready(figures)})
-        titles = {ALONE: f"{paths.session} on {name}"}
-        timelines = [
-            streaming.timeline(run, titles.get(fault, fault), contract["decision"]["threshold_logits"])
-            for fault, run in runs.items()
-        ]
-        rate_hz = product.preprocess.sample_rate_hz
-        save_timelines(out / "timeline.png", timelines, recording.meta.spans, rate_hz, product.classes)
+        write_streams(out, {name: {paths.session: streamed}})
     console = Console()
-    console.width = max(console.width, 150)  # a log has no width of its own
-    console.print(table(figures))
-    windows = sum(len(run.decided) for run in runs.values())
-    return f"replay: {windows} windows in {len(runs)} streams on {name} are what the host makes of them; {paths.out}"
+    console.width = max(console.width, 180)  # a log has no width of its own
+    console.print(table(streamed.figures))
+    windows = sum(each["windows"] for each in streamed.figures.values())
+    return (
+        f"replay: {windows} windows in {len(streamed.figures)} streams on {name} are what the host makes of them; "
+        f"{paths.out}"
+    )
 
 
 def table(figures: dict[str, dict[str, Any]]) -> Table:
@@ -92,15 +81,15 @@ def table(figures: dict[str, dict[str, Any]]) -> Table:
             *(str(counters[f"ring.{name}"]) for name in ("lost", "cut", "dropped", "skipped")),
             str(each["changed_windows"]),
             str(each["changed_and_decided_otherwise"]),
-            f"{each['slack']:.1%}" if "slack" in each else "-",
+            "-" if each["slack"] is None else f"{each['slack']:.1%}",
         )
     return result
 
 
-def _faults(asked: list[str], *, timed: bool) -> list[str]:
-    """Return the faults to inject; a native build takes no time, so that nothing can be too slow."""
-    every = [fault for fault in FAULTS if timed or fault != "slow"]
-    return every if asked == ["all"] else [_known(fault, every, "--fault") for fault in asked]
+def _faults(asked: list[str]) -> list[Fault]:
+    for fault in asked:
+        _known(fault, [*FAULTS, "all"], "--fault")
+    return [fault for fault in FAULTS if fault in asked or "all" in asked]
 
 
 def _known(name: str, known: Collection[str], where: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,26 +15,32 @@ from stages.core.classes import any_class
 from stages.core.contest import read_contest
 from stages.core.device.harness import Samples
 from stages.core.device.ladder import Bench, Rung, make_rung
+from stages.core.device.streaming import Streams, hold, severest, stream_boards
 from stages.core.evaluation import REFERENCE, coverage, flat, headline
 from stages.core.graph.onnx_view import read_model
 from stages.core.nets.examples import Examples, load_examples
+from stages.core.product import Product
 from stages.core.recordings.batches import read_counts
 from stages.core.recordings.dataset import session_files
 from stages.core.recordings.windows import UNSEEN, read_windows
 from stages.core.report.curves import roc_table
 from stages.core.report.figures import ScoreSet, save_histograms
-from stages.core.report.page import render
+from stages.core.report.page import frame, render
+from stages.core.report.streams import figures_of, write_streams
+from stages.core.runtime.refused import limit_refused, refused
+from stages.core.runtime.stream import Stream
 from stages.core.schema.build import Board
 from stages.core.schema.gate import Gate
 from stages.core.schema.labels import Labels
 from stages.core.schema.validate import Validate
 from stages.core.schema.window import Window
-from stages.core.scoring import Scored, score_columns
+from stages.core.scoring import Scored, write_scores
 from stages.core.settings import Settings, load
 from stages.core.stage import progress, run
 from stages.core.tracking import track
 
 _GOLDEN_WINDOWS = 8
+_IDENTITY = ["session_id", "state", "condition", "start", "label"]
 
 
 class ValidateSettings(Settings):
@@ -63,23 +68,29 @@ def main(paths: argparse.Namespace) -> str:
     scored, evaluation = contest.judge(test, Resampling(**dict(settings.gate.bootstrap), seed=settings.seed))
     unseen = contest.judge(apart[0])[1] if apart else None
     samples = read_counts(windows, session_files(paths.capture), settings.window.length)
+    limits = Stream.from_json(read_json(paths.convert / "contract.json")["stream"]).limits
+    stopped = refused(limits, samples, test.labels, settings.labels.classes)
+    limit_refused(stopped, settings.validation.max_refused)
     names = sorted(set(gate["rungs"]) & set(scored), key=lambda name: (name != gate["selected"], name))
     rungs = [read_rung(paths, settings, name, samples, test, scored[name]) for name in names]
-    ships = rungs[0].emulated
+    ships, sizes = rungs[0].emulated, read_json(paths.build / "rungs.json")
+    bench = Bench(settings.board, paths.build, sizes, settings.validation.repeats, settings.validation.timeout_s)
     with output_directory(paths.out) as out, track("validate", settings.validation.model_dump()) as record:
-        climb = bench(paths, settings).climb(progress(rungs, "validate: precisions"))
-        boards = climb.measured[gate["selected"]]
+        climb = bench.climb(progress(rungs, "validate: precisions"))
+        streamed = stream_all(paths, settings, windows)
+        boards = hold(settings.board, climb.measured[gate["selected"]], streamed)
         golden = ships.evenly(_GOLDEN_WINDOWS)
         (out / "golden.bin").write_bytes(pack_golden(golden.samples, golden.scores))
         write_json(out / "parity.json", json_ready(climb.agreements))
         write_json(out / "device.json", boards)
         write_json(out / "price.json", {"selected": gate["selected"], "rungs": climb.prices})
+        write_streams(out, streamed)
         told, rejections = contest.tell(scored, test), contest.withhold(scored, test)
         figures = {"leaky": leaky, "test": evaluation.metrics, "cost": evaluation.costs, "classes": told}
-        figures |= {"withheld": rejections} if rejections else {}
+        figures |= {"refused": stopped} | ({"withheld": rejections} if rejections else {})
         write_json(out / "metrics.json", json_ready(figures | ({"unseen": unseen.metrics} if unseen else {})))
         write_json(out / "intervals.json", json_ready(evaluation.intervals_json()))
-        write_scores(out / "scores.parquet", windows, scored, settings.labels.classes[1:])
+        write_scores(out / "scores.parquet", windows[_IDENTITY], scored, settings.labels.classes[1:])
         shown = {"float": scored[REFERENCE], "shipped": scored[gate["selected"]]}
         of_any = {name: any_class(each.logits, settings.labels.kind) for name, each in shown.items()}
         roc_table(of_any, np.minimum(test.labels, 1)).to_csv(out / "roc.csv", index=False)
@@ -88,22 +99,20 @@ def main(paths: argparse.Namespace) -> str:
         page = render(
             task=settings.task,
             gate=gate,
-            classes=settings.labels.classes,
-            outputs=settings.labels.classes[1:],
-            ordered=settings.labels.kind == "ordered",
             leaky=leaky,
             unseen=unseen,
             windows=len(test.labels),
             coverage=coverage(index),
             evaluation=evaluation,
-            units=", ".join(sorted({of.unit for of in evaluation.units.values()})),
-            confidence=settings.gate.bootstrap.confidence,
-            resamples=settings.gate.bootstrap.resamples,
+            **frame(settings.labels, settings.gate.bootstrap, evaluation),
             layers=read_json(paths.quantize / "layers.json"),
             told=told,
             rejections=rejections,
+            refused=stopped,
+            max_refused=settings.validation.max_refused,
             parity=climb.agreements,
             boards=boards,
+            streams=figures_of(streamed),
             prices=climb.prices,
             board_windows=len(ships.scores),
         )
@@ -119,12 +128,6 @@ def main(paths: argparse.Namespace) -> str:
     )
 
 
-def bench(paths: argparse.Namespace, settings: ValidateSettings) -> Bench:
-    """Set up the boards with the images of every precision."""
-    sizes = read_json(paths.build / "rungs.json")
-    return Bench(settings.board, paths.build, sizes, settings.validation.repeats, settings.validation.timeout_s)
-
-
 def read_rung(
     paths: argparse.Namespace, settings: ValidateSettings, name: str, samples: Samples, test: Examples, scored: Scored
 ) -> Rung:
@@ -137,10 +140,12 @@ def read_rung(
     return make_rung(name, model, samples, test.codes, scored.codes, at, n_windows, ships=ships)
 
 
-def write_scores(path: Path, windows: pd.DataFrame, scored: dict[str, Scored], outputs: tuple[str, ...]) -> None:
-    """Write the test scores side by side with the identity of each window."""
-    identity = windows[["session_id", "state", "condition", "start", "label"]]
-    identity.assign(**score_columns(scored, outputs)).to_parquet(path, index=False)
+def stream_all(paths: argparse.Namespace, settings: ValidateSettings, windows: pd.DataFrame) -> Streams:
+    """Stream test sessions through the product on every board."""
+    contracts = (read_json(folder / "contract.json") for folder in (paths.convert, paths.features))
+    product = Product.of(read_model(paths.convert / "model.onnx"), *contracts)
+    recordings = severest(windows, session_files(paths.capture), settings.validation.replay_sessions)
+    return stream_boards(product, settings.board, paths.build, recordings, settings.validation, settings.seed)
 
 
 if __name__ == "__main__":

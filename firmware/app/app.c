@@ -103,11 +103,8 @@ static bool take(void)
 static uint8_t causes_of_fault(void)
 {
     for (uint32_t c = 0; TG_FAULT_GATE && c < TG_CHANNELS; c++) {
-        tg_fault_scan scan = { 0 };
-        for (uint32_t i = 0; i < TG_WINDOW; i++) {
-            tg_fault_scan_add(&scan, &fault_limits[c], window[i * TG_CHANNELS + c]);
-        }
-        tg_fault_channel(&tg_the_app.fault, &scan, &fault_limits[c]);
+        _Generic(window[0], int16_t : tg_fault_channel_s16, int32_t : tg_fault_channel_s32)(
+            &tg_the_app.fault, &fault_limits[c], &window[c], TG_WINDOW, TG_CHANNELS);
     }
     return tg_fault_end(&tg_the_app.fault, tg_the_app.ring.missed, tg_the_app.since_last);
 }

@@ -20,7 +20,7 @@
 
 #include <stdint.h>
 
-#include "spread.h"
+#include "extent.h"
 
 enum {
     TG_FAULT_RANGE = 1,
@@ -64,19 +64,6 @@ typedef enum {
     TG_FAULT_BAD_TIMING,   /* min_ticks > max_ticks */
 } tg_fault_rule;
 
-/* One channel's counts so far. All zero at first. */
-typedef struct {
-    tg_spread spread;
-    int32_t min;
-    int32_t max;
-    int32_t last;
-    uint32_t saturated; /* in a row, up to the last count */
-    uint32_t longest_saturated;
-    uint32_t same;
-    uint32_t longest_same;
-    uint32_t largest_jump;
-} tg_fault_scan;
-
 typedef struct {
     tg_fault_timing timing;
     uint8_t causes; /* of the window so far */
@@ -85,35 +72,16 @@ typedef struct {
     uint32_t counts[TG_FAULT_CAUSES]; /* windows with the cause of bit i */
 } tg_fault;
 
-static inline uint32_t tg_fault_longer(uint32_t a, uint32_t b)
-{
-    return a > b ? a : b;
-}
-
-/* Takes the next count of a channel. */
-static inline void tg_fault_scan_add(tg_fault_scan *scan, const tg_fault_limits *limits, int32_t count)
-{
-    const int is_first = scan->spread.n == 0;
-    const uint32_t step = count > scan->last ? (uint32_t)count - (uint32_t)scan->last
-                                             : (uint32_t)scan->last - (uint32_t)count;
-    scan->min = is_first || count < scan->min ? count : scan->min;
-    scan->max = is_first || count > scan->max ? count : scan->max;
-    scan->largest_jump = is_first ? 0 : tg_fault_longer(scan->largest_jump, step);
-    scan->same = !is_first && step == 0 ? scan->same + 1 : 1;
-    scan->longest_same = tg_fault_longer(scan->longest_same, scan->same);
-    scan->saturated = count <= limits->rail_low || count >= limits->rail_high ? scan->saturated + 1 : 0;
-    scan->longest_saturated = tg_fault_longer(scan->longest_saturated, scan->saturated);
-    scan->last = count;
-    tg_spread_add(&scan->spread, count, limits->variance_shift);
-}
-
 /* The first rule that a channel's limits, or those on time, break for windows of so many frames. */
 tg_fault_rule tg_fault_check(const tg_fault_limits *limits, const tg_fault_timing *timing, uint32_t window);
 
 void tg_fault_init(tg_fault *fault, const tg_fault_timing *timing);
 
-/* Adds the causes of one channel of the window. */
-void tg_fault_channel(tg_fault *fault, const tg_fault_scan *scan, const tg_fault_limits *limits);
+/* Adds the causes of one channel of the window, whose count i is counts[i * stride], for i < n. n is at least 1. */
+void tg_fault_channel_s16(tg_fault *fault, const tg_fault_limits *limits, const int16_t *counts, uint32_t n,
+                          uint32_t stride);
+void tg_fault_channel_s32(tg_fault *fault, const tg_fault_limits *limits, const int32_t *counts, uint32_t n,
+                          uint32_t stride);
 
 /* Ends the window: adds the causes of time, counts, and returns the causes of all. `missed` is as in ring.h, and `ticks`
  * is from the window before to this one by any clock. */

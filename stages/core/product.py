@@ -30,6 +30,8 @@ class Product:
     rules : Rules
     stream : Stream
     classes : tuple of str
+    thresholds : tuple of float
+        Logits, one per output.
     """
 
     graph: Graph
@@ -37,6 +39,7 @@ class Product:
     rules: Rules
     stream: Stream
     classes: tuple[str, ...]
+    thresholds: tuple[float, ...]
 
     @classmethod
     def of(cls, model: bytes, contract: Mapping[str, Any], preprocess: Mapping[str, Any]) -> Product:
@@ -47,6 +50,7 @@ class Product:
             rules=Rules.from_json(contract["decision"]["rules"]),
             stream=Stream.from_json(contract["stream"]),
             classes=tuple(contract["labels"]),
+            thresholds=tuple(contract["decision"]["threshold_logits"]),
         )
 
     @property

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stages.core.graph.export import SCORE, SCORE_CODE
@@ -91,11 +93,22 @@ def tune(scored: Scored, targets: NDArray[np.int8], choose: Sequence[Choose]) ->
     return [Threshold(logit, code) for logit, code in pairs]
 
 
-def score_columns(scored: Mapping[str, Scored], outputs: Sequence[str]) -> dict[str, NDArray[np.generic]]:
-    """Lay scores out as columns of a table: ``<model>_<output>`` and, in score codes, ``<model>_<output>_code``."""
+def write_scores(path: Path, windows: pd.DataFrame, scored: Mapping[str, Scored], outputs: Sequence[str]) -> None:
+    """Write scores beside the identity of their windows, as a Parquet file.
+
+    Parameters
+    ----------
+    path : Path
+    windows : DataFrame
+        What identifies each window.
+    scored : mapping of str to Scored
+        By model.
+    outputs : sequence of str
+        Their names. Columns are ``<model>_<output>`` and, in score codes, ``<model>_<output>_code``.
+    """
     columns: dict[str, NDArray[np.generic]] = {}
     for name, each in scored.items():
         for k, output in enumerate(outputs):
             columns[f"{name}_{output}"] = each.logits[:, k]
             columns[f"{name}_{output}_code"] = each.codes[:, k]
-    return columns
+    windows.assign(**columns).to_parquet(path, index=False)

@@ -1,6 +1,9 @@
 """Scores and thresholds are the same kind of number in every precision."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +13,7 @@ from stages.core.graph.order import order_key
 from stages.core.graph.reference import FLOAT_HEAD, Head
 from stages.core.graph.runtime import run
 from stages.core.nets.examples import Examples
-from stages.core.scoring import Scored, score, score_columns, tune
+from stages.core.scoring import Scored, score, tune, write_scores
 from tests.core.graph.networks import PRECISIONS, exported, windows
 
 INT8 = Head("int8", -10, np.float32(0.5).reshape(()))
@@ -115,10 +118,13 @@ def test_each_output_of_an_int32_head_has_its_own_multiplier() -> None:
     assert [(each.code, each.logit) for each in found] == [(11, 5.5), (11, 2.75)]
 
 
-def test_columns_hold_logit_and_code_of_each_output() -> None:
+def test_columns_hold_logit_and_code_of_each_output(tmp_path: Path) -> None:
     codes = np.array([[1, 2], [3, 4]], dtype=np.int32)
-    columns = score_columns({"qat": Scored(codes / 2, codes)}, ["worn", "broken"])
+    windows = pd.DataFrame({"label": np.array([0, 1], np.int8)})
+    write_scores(tmp_path / "scores.parquet", windows, {"qat": Scored(codes / 2, codes)}, ["worn", "broken"])
+    columns = pd.read_parquet(tmp_path / "scores.parquet")
     assert {name: column.tolist() for name, column in columns.items()} == {
+        "label": [0, 1],
         "qat_worn": [0.5, 1.5],
         "qat_worn_code": [1, 3],
         "qat_broken": [1.0, 2.0],

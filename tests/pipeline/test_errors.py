@@ -20,7 +20,7 @@ from stages.core.config import compose, validate, write_config
 from stages.core.recordings.session import SessionFile, write_session
 from tests.core.recordings.test_bearing_datasets import built_set
 from tests.pipeline.imports import ROOT, read_dag
-from tests.pipeline.workspace import HAS_ARM_TOOLS, TINY
+from tests.pipeline.workspace import HAS_ARM_TOOLS, TINY, Workspace
 
 needs_arm_tools = pytest.mark.skipif(not HAS_ARM_TOOLS, reason="the cross compiler or QEMU is not installed")
 
@@ -470,12 +470,49 @@ def test_convert_refuses_what_the_gate_refused(gate_refusal, here, made, out, tm
 
 @needs_arm_tools
 def test_budget_exceeded_exits_with_4_and_names_figure_and_limit(released, config, out):
-    tight = {"board.mps2_an386.budget.flash_bytes": 1000, "board.mps2_an386.budget.instructions_per_window": 1001}
-    changes = {"board": ["native", "mps2_an386"], **tight}
+    figures = {"flash_bytes": 1000, "arena_bytes": 1001, "instructions_per_window": 1002}
+    changes = {f"board.mps2_an386.budget.{figure}": limit for figure, limit in figures.items()}
     result = released.run_stage("validate", {"--config": config(changes), "--out": out})
-    named = ["board mps2_an386", "flash_bytes", "(limit 1000)", "instructions_per_window", "(limit 1001)"]
-    said = paragraph(result.returncode, result.stdout, result.stderr, *named, expected_code=4)
+    named = ["board mps2_an386", *(text for name, limit in figures.items() for text in (name, f"(limit {limit})"))]
+    said = paragraph(result.returncode, result.stdout, result.stderr, *named, "in stage model", expected_code=4)
     assert "ram_bytes" not in said
+
+
+@needs_arm_tools
+def test_a_slower_kernel_exceeds_the_budget_that_the_fast_one_keeps(released, config, out, tmp_path):
+    def validate(build, limit):
+        changes = {"board.mps3_an547.budget.instructions_per_window": limit}
+        return released.run_stage("validate", {"--config": config(changes), "--build": build, "--out": out})
+
+    used = json.loads((released.path / "models/validate/device.json").read_text())["mps3_an547"]["stream"]
+    limit = 2 * used["most_instructions_per_window"]
+    firmware = shutil.copytree(released.path / "firmware", tmp_path / "firmware")
+    types = firmware / "kernels" / "types.h"
+    assert types.read_text().count("#define TG_HAS_HELIUM 1") == 1
+    types.write_text(types.read_text().replace("#define TG_HAS_HELIUM 1", "#define TG_HAS_HELIUM 0"))
+    paths = {"--firmware": firmware, "--out": tmp_path / "build"}
+    assert released.run_stage("build", paths).returncode == 0
+    result = validate(tmp_path / "build", limit)
+    named = ["board mps3_an547", "instructions_per_window", f"(limit {limit})", "in stage model", "stem"]
+    paragraph(result.returncode, result.stdout, result.stderr, *named, expected_code=4)
+
+
+@pytest.mark.slow
+@needs_arm_tools
+def test_a_longer_window_exceeds_the_budget(tmp_path):
+    budget = {"board.mps3_an547.budget.instructions_per_window": 150_000}
+    workspace = Workspace(tmp_path, {"window.length": 4096, "window.hop": 4096, "capture.duration_s": 2.0, **budget})
+    result = workspace.run("dvc", "repro")
+    assert result.returncode != 0
+    assert "instructions_per_window" in result.stderr and "(limit 150000)" in result.stderr
+    assert "in stage model" in result.stderr
+
+
+def test_fault_gate_that_refuses_the_tail_exits_with_3_and_names_class_share_and_cause(here, made, config, out):
+    # The gate has its limits from so few windows here that sound ones go beyond them.
+    paths = made("validate", config=config({"validate.max_refused": 0.01}), out=out)
+    named = ["windows of 'anomalous', a share of 0.", "(variance ", "`validate.max_refused`"]
+    here.refused("validate", paths, *named, expected_code=3)
 
 
 # --- Tools and services ---

@@ -15,6 +15,9 @@ FROM_TRAIN = ["train", "quantize", "convert", "build", "validate", "release"]
 BOARDS = ["native", "mps2_an386", "mps3_an547"] if HAS_ARM_TOOLS else ["native"]
 
 
+needs_arm_tools = pytest.mark.skipif(not HAS_ARM_TOOLS, reason="the Arm compiler or QEMU is not installed")
+
+
 def manifest_of(workspace):
     return json.loads((workspace.path / "models/release/manifest.json").read_bytes())
 
@@ -82,6 +85,47 @@ def test_emulated_boards_report_instructions_and_memory(released):
         assert sum(counted["operations"].values()) == pytest.approx(counted["model"], rel=0.02)
         assert 0 < device[board]["arena_high_water_bytes"] <= device[board]["arena_bytes"]
         assert 0 < device[board]["stack_high_water_bytes"] < device[board]["stack_bytes"]
+
+
+@needs_arm_tools
+def test_runtime_and_kernels_take_little_flash_besides_the_weights(released):
+    """12 KiB on the Cortex-M55: a bar that the product sets itself."""
+    parts = json.loads((released.path / "models/build/size.json").read_text())["mps3_an547"]["components"]
+    code = sum(parts[name]["flash_bytes"] for name in ("app", "runtime", "preprocess", "kernels"))
+    assert 0 < code <= 12 * 1024
+    assert parts["model"]["flash_bytes"] > 0
+    assert parts["arena"]["ram_bytes"] > 0 < parts["stack"]["ram_bytes"]
+
+
+def test_a_test_session_went_through_every_board_with_every_fault(released):
+    replayed = json.loads((released.path / "models/validate/replay.json").read_text())
+    assert sorted(replayed) == sorted(BOARDS)
+    for board, sessions in replayed.items():
+        (runs,) = sessions.values()
+        faults = {"dropped_blocks", "stuck_axis", "saturation", "no_number", "jitter"}
+        assert set(runs) == {"none", *faults} | ({"slow"} if board != "native" else set())
+        alone = runs["none"]
+        assert alone["passed_over_frames"] == alone["changed_windows"] == 0
+        assert alone["windows"] == alone["counters"]["decision.windows"] > 5
+        for fault in ("stuck_axis", "saturation", "no_number"):
+            assert runs[fault]["changed_windows"] > runs[fault]["changed_and_decided_otherwise"] == 0
+        assert runs["dropped_blocks"]["passed_over_frames"] > 0
+        assert runs["jitter"]["counters"]["fault.timing"] > 0
+        if board != "native":
+            assert runs["slow"]["slack"] < 0 < runs["slow"]["passed_over_frames"]
+            assert 0 < alone["slack"] < 1
+    assert len({json.dumps(sessions, sort_keys=True) for sessions in map(decided, replayed.values())}) == 1
+
+
+def decided(sessions):
+    """What every board must say alike: all but what depends on time."""
+    timed = ("most_instructions", "most_instructions_per_window", "instructions_per_hop", "slack", "stack_used_bytes")
+    return {
+        session: {
+            fault: {k: v for k, v in run.items() if k not in timed} for fault, run in runs.items() if fault != "slow"
+        }
+        for session, runs in sessions.items()
+    }
 
 
 def test_each_stage_closes_with_one_line_of_numbers(released):

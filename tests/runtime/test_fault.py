@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from ctypes import byref
 from dataclasses import asdict, replace
 
@@ -11,28 +12,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from stages.core.runtime.fault import Cause, FaultGate, Limits, Timing
+from stages.core.runtime.fault import Cause, FaultGate, Limits, Timing, causes_of
 from stages.core.runtime.spread import spread
+from tests.bench.fault import noise
+from tests.core.device.boards import EMULATED, need_tools
 from tests.runtime import library as c
+from tests.runtime.fault_cases import any_case
+from tests.runtime.fault_images import run_gate
 
 NONE = 2**32 - 1
 WIDE = Limits(-(2**31), 2**31 - 1, -(2**31), 2**31 - 1, NONE, NONE, NONE, 0, 0, NONE)
 ANY_TIME = Timing(NONE, 0, NONE)
 RULES = ["fine", "window", "range", "rails", "shift", "variance", "timing"]
-SETTINGS = settings(max_examples=300, deadline=None)
+SETTINGS = settings(max_examples=150, deadline=None)
 
 
 class Device:
     """The C gate in the interface of the model."""
 
-    def __init__(self, runtime, limits, timing):
+    def __init__(self, runtime, limits, timing, dtype=np.int32):
+        self.dtype = dtype
         self.runtime, self.state = runtime, c.Fault()
         self.limits = (c.Limits * len(limits))(*(c.Limits(**asdict(each)) for each in limits))
         runtime.tg_fault_init(byref(self.state), byref(c.Timing(**asdict(timing))))
 
     def judge(self, window, missed, ticks):
-        window = np.ascontiguousarray(window, np.int32)
-        return self.runtime.judge(byref(self.state), self.limits, window.ctypes, *window.shape, missed, ticks)
+        window = np.ascontiguousarray(window, self.dtype)
+        return self.runtime.judge(
+            byref(self.state), self.limits, window.ctypes, window.itemsize, *window.shape, missed, ticks
+        )
 
     @property
     def windows(self):
@@ -47,12 +55,13 @@ class Device:
         return dict(zip(Cause, self.state.counts, strict=True))
 
 
-@pytest.fixture(params=["device", "model"])
+@pytest.fixture(params=["int16", "int32", "model"])
 def gate(request, runtime):
-    """Both sides, for what is known by hand."""
+    """All sides, for what is known by hand."""
 
     def make(*limits, timing=ANY_TIME):
-        return Device(runtime, limits, timing) if request.param == "device" else FaultGate(limits, timing)
+        on_device = request.param != "model"
+        return Device(runtime, limits, timing, request.param) if on_device else FaultGate(limits, timing)
 
     return make
 
@@ -71,7 +80,7 @@ def window(*counts):
         (replace(WIDE, max_same=3), (4, 4, 4, 1, 4), (1, 4, 4, 4, 4), Cause.STUCK),
         (replace(WIDE, max_same=3), (0, 0, 0, 1), (0, 0, 0, 0), Cause.STUCK),
         (replace(WIDE, max_jump=7), (100, 107, 100), (100, 92, 95), Cause.JUMP),
-        (replace(WIDE, max_jump=NONE - 1), (0, 2**31 - 1, -1), (-(2**31), 2**31 - 1), Cause.JUMP),
+        (replace(WIDE, max_jump=2**16 - 2), (0, 2**15 - 1, -1), (-(2**15), 2**15 - 1), Cause.JUMP),
         # The variance of two counts is the square of half their distance: of 0 and 6 it is 9.
         (replace(WIDE, min_variance=9), (0, 6), (0, 5), Cause.VARIANCE),
         (replace(WIDE, max_variance=9), (0, 6), (0, 7), Cause.VARIANCE),
@@ -84,6 +93,12 @@ def test_each_fault_alone(gate, limits, fine, broken, cause):
     assert tested.judge(window(*broken), 0, 0) == cause
     assert (tested.windows, tested.unknown) == (2, 1)
     assert tested.counts == {each: each == cause for each in Cause}
+
+
+@pytest.mark.parametrize(("most", "cause"), [(NONE - 1, Cause.JUMP), (NONE, 0)])
+def test_the_widest_step_of_32_bits(runtime, most, cause):
+    tested = Device(runtime, [replace(WIDE, max_jump=most)], ANY_TIME)
+    assert tested.judge(window(-(2**31), 2**31 - 1), 0, 0) == cause
 
 
 def test_one_broken_channel_makes_the_window_unknown(gate):
@@ -123,20 +138,56 @@ LIMITS = st.builds(
     min_variance=st.integers(0, 5),
     max_variance=st.integers(5, 200),
 )
-COUNTS = st.one_of(SMALL, st.integers(-(2**31), 2**31 - 1))
+OF_COUNTS = Cause.RANGE | Cause.SATURATION | Cause.STUCK | Cause.JUMP | Cause.VARIANCE
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.int32])
 @SETTINGS
-@given(limits=st.lists(LIMITS, min_size=1, max_size=3), data=st.data())
-def test_device_and_model_agree(runtime, limits, data):
+@given(limits=st.lists(LIMITS, min_size=1, max_size=4), data=st.data())
+def test_device_and_model_agree(runtime, dtype, limits, data):
     timing = Timing(3, 5, 10)
-    device, expected = Device(runtime, limits, timing), FaultGate(limits, timing)
+    device, expected = Device(runtime, limits, timing, dtype), FaultGate(limits, timing)
+    any_count = st.one_of(SMALL, st.integers(np.iinfo(dtype).min, np.iinfo(dtype).max))
     for _ in range(3):
         shape = (data.draw(st.integers(1, 12)), len(limits))
-        counts = data.draw(arrays.arrays(np.int64, shape, elements=COUNTS, fill=SMALL))
+        counts = data.draw(arrays.arrays(dtype, shape, elements=any_count, fill=SMALL))
         missed, ticks = data.draw(st.integers(0, 6)), data.draw(st.integers(0, 15))
         assert device.judge(counts, missed, ticks) == expected.judge(counts, missed, ticks)
         assert (device.windows, device.unknown, device.counts) == (expected.windows, expected.unknown, expected.counts)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32])
+@SETTINGS
+@given(seed=st.integers(0, 2**32 - 1))
+def test_device_and_model_agree_at_and_next_to_every_limit(runtime, dtype, seed):
+    rng = np.random.Generator(np.random.PCG64(seed))
+    case = any_case(rng, dtype, int(rng.integers(1, 5)), int(rng.integers(1, 200)), times=4)
+    for limits in case.limits:
+        assert Device(runtime, limits, ANY_TIME, dtype).judge(case.window, 0, 0) == causes_of(limits, case.window[None])
+
+
+@pytest.fixture(scope="module", params=EMULATED)
+def on_board(request, tmp_path_factory):
+    """A board's name, the windows that its image judged, and the causes and the instructions of each."""
+    need_tools(request.param)
+    rng = np.random.Generator(np.random.PCG64(82))
+    shapes = itertools.product([np.int16, np.int32], [1, 2, 3, 4], [*range(1, 20), 64, 255, 256, 1024, 1999, 2000])
+    cases = [noise(1, 16), noise(3, 16), *(any_case(rng, *shape, times=6) for shape in shapes)]
+    return request.param, cases, *run_gate(request.param, tmp_path_factory.mktemp(request.param), cases)
+
+
+def test_boards_and_model_agree_at_and_next_to_every_limit(on_board):
+    _, cases, causes, _ = on_board
+    expected = [int(causes_of(limits, case.window[None])[0]) for case in cases for limits in case.limits]
+    assert causes == expected
+    assert Cause(np.bitwise_or.reduce(expected)) == OF_COUNTS
+    assert Cause(np.bitwise_or.reduce(~np.array(expected) & OF_COUNTS)) == OF_COUNTS
+
+
+def test_a_count_of_16_bits_takes_few_instructions(on_board):
+    board, cases, _, instructions = on_board
+    per_count = [taken / case.window.size for case, taken in zip(cases[:2], instructions[:2], strict=True)]
+    assert max(per_count) <= {"mps2_an386": 14, "mps3_an547": 6}[board]
 
 
 @SETTINGS

@@ -16,6 +16,8 @@ from stages.core.runtime.decision import UNCERTAIN, UNKNOWN
 from stages.core.runtime.matching import Matches, Raised
 from stages.core.schema.build import NativeBoard, QemuBoard
 
+_TIMED = ("most_instructions", "most_instructions_per_window", "instructions_per_hop", "slack")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -82,9 +84,9 @@ def summary(run: Run, matches: Matches, hop_ticks: float, board: NativeBoard | Q
     hop_ticks : float
         What there is for a window.
     board : NativeBoard or QemuBoard
-        A native one has no repeatable clock, and no figures of time.
+        A native one has no repeatable clock, and None for every figure of time.
     """
-    timed = {}
+    timed: dict[str, Any] = dict.fromkeys(_TIMED)
     if isinstance(board, QemuBoard):
         spent = np.array([look.ticks for look in run.replayed.looks if look.record is not None])
         most = spent.max(axis=0, initial=0).tolist()

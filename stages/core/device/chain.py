@@ -245,26 +245,44 @@ def measure(device: Device, result: RunResult, graph: Graph, size: Mapping[str, 
 
 
 def over_budget(board: NativeBoard | QemuBoard, used: Mapping[str, Any]) -> list[str]:
-    """Name every figure of `measure` that is over the board's limit, with the limit."""
+    """Name every figure of `measure` that is over the board's limit, with the limit.
+
+    Where a stream was measured too, a window's instructions are all that the product spends on one while it comes in;
+    else they are those of preprocessing and network. Of a window that takes too many of them, or too much of a hop, the
+    slowest stage and operation are named.
+    """
     if isinstance(board, NativeBoard):
         return []
-    per_window = used["instructions"]["preprocess"] + used["instructions"]["model"]
-    figures = {
+    counted, streamed = used["instructions"], used.get("stream")
+    stack = max(used["stack_high_water_bytes"], streamed["stack_used_bytes"] if streamed else 0)
+    stages = streamed["most_instructions"] if streamed else {key: counted[key] for key in ("preprocess", "model")}
+    figures: dict[str, float] = {
         "flash_bytes": used["flash_bytes"],
         "ram_bytes": used["ram_bytes"],
+        "arena_bytes": used["arena_bytes"],
         # The linker reserves just the budget, so a stack that was used to its last byte was too small.
-        "stack_bytes": used["stack_high_water_bytes"] + (used["stack_high_water_bytes"] == used["stack_bytes"]),
-        "instructions_per_window": per_window,
+        "stack_bytes": stack + (stack == used["stack_bytes"]),
+        "instructions_per_window": streamed["most_instructions_per_window"] if streamed else sum(stages.values()),
     }
-    return [
-        f"{key} {value} (limit {getattr(board.budget, key)})"
-        for key, value in figures.items()
-        if value > getattr(board.budget, key)
-    ]
+    if streamed:
+        figures["load"] = round(streamed["load"], 3)
+    over = {key: value for key, value in figures.items() if value > getattr(board.budget, key)}
+    said = [f"{key} {value} (limit {getattr(board.budget, key)})" for key, value in over.items()]
+    if over.keys() & {"instructions_per_window", "load"}:
+        said[-1] += f", {_slowest(stages, counted['operations'])}"
+    return said
+
+
+def _slowest(stages: Mapping[str, int], operations: Mapping[str, int]) -> str:
+    """Say where most of a window's instructions go."""
+    stage = max(stages, key=lambda name: stages[name])
+    said = f"of which {stages[stage]} in stage {stage}"
+    operation = max(operations, key=lambda name: operations[name])
+    return f"{said}, {operations[operation]} of them in {operation}" if stage == "model" else said
 
 
 def check_budget(name: str, board: NativeBoard | QemuBoard, used: Mapping[str, Any]) -> None:
-    """Hold what a board needed against its budget.
+    """Hold what the product needed of a board against its budget.
 
     Raises
     ------
@@ -277,5 +295,5 @@ def check_budget(name: str, board: NativeBoard | QemuBoard, used: Mapping[str, A
             found=", ".join(over),
             where=f"board {name}",
             expected=f"what board.{name}.budget allows",
-            remedy="Choose a smaller model or a shorter window, or raise the budget if the product allows it",
+            remedy="Choose a smaller model, a shorter window or a longer hop, or raise the budget if it may be more",
         )

@@ -10,6 +10,7 @@ from numpy.random import PCG64, Generator
 
 from stages.core.device.replay import Course
 from stages.core.runtime.limits import Rails
+from stages.core.schema.validate import Fault
 from stages.core.seeds import derive_seed
 
 #: Shares of the blocks: that are lost, that come late, and where a sensor that breaks does so and works again.
@@ -36,7 +37,7 @@ class Place:
     busy_ticks: int
 
 
-def inject(fault: str, course: Course, place: Place, seed: int) -> Course:
+def inject(fault: Fault, course: Course, place: Place, seed: int) -> Course:
     """Return a course with a fault of `FAULTS`; the same for the same arguments."""
     return FAULTS[fault](course, place, Generator(PCG64(derive_seed(seed, f"replay.{fault}"))))
 
@@ -101,7 +102,7 @@ def _broken(course: Course) -> slice:
 
 
 #: What can be injected, by name.
-FAULTS: dict[str, Callable[[Course, Place, Generator], Course]] = {
+FAULTS: dict[Fault, Callable[[Course, Place, Generator], Course]] = {
     "dropped_blocks": _dropped_blocks,
     "stuck_axis": _stuck_axis,
     "saturation": _saturation,

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from stages.core.evaluation import Evaluation
+from stages.core.schema.gate import Bootstrap
+from stages.core.schema.labels import Labels
 from stages.core.templates import environment
 
 
@@ -21,6 +24,18 @@ def render(**facts: Any) -> str:
     templates.filters["interval"] = _interval
     templates.globals["zip"] = zip
     return templates.get_template("report.md.j2").render(facts)
+
+
+def frame(labels: Labels, bootstrap: Bootstrap, evaluation: Evaluation) -> dict[str, Any]:
+    """Return what the page says of classes, and of the intervals around its figures."""
+    return {
+        "classes": labels.classes,
+        "outputs": labels.classes[1:],
+        "ordered": labels.kind == "ordered",
+        "units": ", ".join(sorted({of.unit for of in evaluation.units.values()})),
+        "confidence": bootstrap.confidence,
+        "resamples": bootstrap.resamples,
+    }
 
 
 def _number(value: float | None, form: str) -> str:

@@ -107,11 +107,9 @@ class Limits:
 
 def longest_run(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return the length of the longest run of true values in each row, shape (rows,)."""
-    best = current = np.zeros(len(flags), dtype=np.int64)
-    for column in flags.T:
-        current = np.where(column, current + 1, 0)
-        best = np.maximum(best, current)
-    return best
+    places = np.arange(1, flags.shape[1] + 1)
+    broken = np.maximum.accumulate(np.where(flags, 0, places), axis=1)
+    return np.asarray((places - broken).max(axis=1, initial=0))
 
 
 def causes_of(limits: Sequence[Limits], windows: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -40,10 +40,14 @@ class Budget(Section):
 
     flash_bytes: int = Field(gt=0)
     ram_bytes: int = Field(gt=0)
+    #: Of it, the network's activations.
+    arena_bytes: int = Field(gt=0)
     #: Also the size of the stack that the linker reserves.
     stack_bytes: int = Field(ge=1024, multiple_of=8)
-    #: Worst window: preprocessing and network.
+    #: Worst window of a stream: taking it, fault gate, preprocessing, network, decision, and the sensor's interrupts.
     instructions_per_window: int = Field(gt=0)
+    #: Share of the time between two windows that the busiest one may take, at the emulator's instructions a second.
+    load: float = Field(gt=0, le=1)
 
 
 class NativeBoard(Section):

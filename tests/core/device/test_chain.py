@@ -84,18 +84,63 @@ def test_a_runtime_that_leaves_the_formula_is_refused():
         prove_formula(altered)
 
 
-def test_what_is_over_its_budget_is_named_with_the_limit():
-    board = load_board("mps2_an386")
-    used = {
+def used_of(board, **changes):
+    """As `measure` has it: everything just within the budget."""
+    limit = board.budget.instructions_per_window
+    return {
         "flash_bytes": board.budget.flash_bytes,
-        "ram_bytes": board.budget.ram_bytes + 1,
+        "ram_bytes": board.budget.ram_bytes,
+        "arena_bytes": board.budget.arena_bytes,
         "stack_bytes": board.budget.stack_bytes,
         "stack_high_water_bytes": board.budget.stack_bytes - 4,
-        "instructions": {"preprocess": 1, "model": board.budget.instructions_per_window},
+        "instructions": {"preprocess": 1, "model": limit - 1, "operations": {"stem": 7, "head": 2}},
+        **changes,
     }
-    assert over_budget(board, used) == [
-        f"ram_bytes {board.budget.ram_bytes + 1} (limit {board.budget.ram_bytes})",
-        f"instructions_per_window {board.budget.instructions_per_window + 1} "
-        f"(limit {board.budget.instructions_per_window})",
+
+
+def stream_of(**changes):
+    """As `busiest` has it."""
+    least = {"most_instructions": {"model": 1}, "most_instructions_per_window": 1, "load": 0.1, "stack_used_bytes": 0}
+    return least | changes
+
+
+def test_what_is_just_within_the_budget_is_not_over():
+    board = load_board("mps2_an386")
+    assert over_budget(board, used_of(board)) == []
+
+
+@pytest.mark.parametrize("figure", ["flash_bytes", "ram_bytes", "arena_bytes"])
+def test_memory_over_its_budget_is_named_with_the_limit(figure):
+    board = load_board("mps2_an386")
+    limit = getattr(board.budget, figure)
+    assert over_budget(board, used_of(board, **{figure: limit + 1})) == [f"{figure} {limit + 1} (limit {limit})"]
+    assert over_budget(load_board("native"), used_of(board, **{figure: limit + 1})) == []
+
+
+def test_a_stack_that_was_used_to_its_last_byte_is_over_wherever_that_was():
+    board = load_board("mps2_an386")
+    limit = board.budget.stack_bytes
+    stream = stream_of(stack_used_bytes=limit)
+    for used in (used_of(board, stack_high_water_bytes=limit), used_of(board, stream=stream)):
+        assert over_budget(board, used) == [f"stack_bytes {limit + 1} (limit {limit})"]
+
+
+def test_a_window_that_is_too_slow_names_the_slowest_stage_and_operation():
+    board = load_board("mps2_an386")
+    limit = board.budget.instructions_per_window
+    counted = {"preprocess": 1, "model": limit, "operations": {"stem": 7, "head": 2}}
+    assert over_budget(board, used_of(board, instructions=counted)) == [
+        f"instructions_per_window {limit + 1} (limit {limit}), of which {limit} in stage model, 7 of them in stem"
     ]
-    assert over_budget(load_board("native"), used) == []
+    most = {"take": 3, "gate": limit, "model": 5}
+    stream = stream_of(most_instructions=most, most_instructions_per_window=limit + 8)
+    assert over_budget(board, used_of(board, stream=stream)) == [
+        f"instructions_per_window {limit + 8} (limit {limit}), of which {limit} in stage gate"
+    ]
+
+
+def test_a_window_that_takes_more_of_a_hop_than_it_may_is_over_however_few_its_instructions():
+    board = load_board("mps2_an386")
+    assert over_budget(board, used_of(board, stream=stream_of(load=1.2))) == [
+        f"load 1.2 (limit {board.budget.load}), of which 1 in stage model, 7 of them in stem"
+    ]

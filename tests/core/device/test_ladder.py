@@ -14,7 +14,7 @@ from stages.core.device import ladder
 from stages.core.device.build import build_firmware
 from stages.core.device.ladder import Bench, Rung, make_rung, prove_reference
 from stages.core.device.size import check_production, measure
-from stages.core.errors import BudgetExceeded, ParityBroken
+from stages.core.errors import ParityBroken
 from stages.core.graph.lower import lower
 from stages.core.graph.runtime import OrtGap
 from stages.core.nets.examples import Examples
@@ -116,7 +116,7 @@ def test_prices_are_of_the_app_and_grow_with_the_width(climb, bench):
         assert expected <= climb.prices[name]["weight_bytes"] < expected + 16 * 3 * len(layers)
 
 
-def test_only_the_precision_that_ships_is_held_to_the_budget(bench):
+def test_another_precision_says_what_it_would_be_over(bench):
     board = bench.boards[BOARD]
     tight = board.model_copy(update={"budget": board.budget.model_copy(update={"flash_bytes": 1000})})
     narrow = dataclasses.replace(bench, boards={BOARD: tight})
@@ -124,8 +124,6 @@ def test_only_the_precision_that_ships_is_held_to_the_budget(bench):
     measured = narrow.prove(other)[1]
     (over,) = narrow.price(other, measured)["boards"][BOARD]["over_budget"]
     assert over == f"flash_bytes {measured[BOARD]['flash_bytes']} (limit 1000)"
-    with pytest.raises(BudgetExceeded, match=rf"board {BOARD}: flash_bytes \d+ \(limit 1000\)"):
-        narrow.prove(rung("int8", 4))
 
 
 def test_a_precision_with_another_image_breaks_parity_under_its_name(bench):

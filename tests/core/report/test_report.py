@@ -12,6 +12,7 @@ from stages.core.gate import Row
 from stages.core.parity import Agreement
 from stages.core.report.figures import ScoreSet, save_histograms
 from stages.core.report.page import render
+from stages.core.runtime.refused import Refused
 
 LABELS = np.repeat(np.array([0, 1], dtype=np.int8), 50)
 SCORES = np.linspace(-4, 4, 100)[:, None]
@@ -71,6 +72,8 @@ def facts():
         "parity": [Agreement("native: score code", 100, 0, "LSB", 0, 0, None)],
         "boards": {"native": {**board, "instructions": None, "stack_high_water_bytes": 0}, "mps3_an547": board},
         "board_windows": 8,
+        "refused": {"healthy": Refused(90, 0, {}), "anomalous": Refused(10, 3, {"range": 3, "jump": 1})},
+        "max_refused": 0.25,
     }
 
 
@@ -80,7 +83,7 @@ def tables_of(page):
 
 def test_every_table_has_a_header_a_rule_and_rows_of_one_width():
     tables = tables_of(render(**facts()))
-    assert len(tables) == 11
+    assert len(tables) == 12
     for header, rule, *rows in tables:
         assert re.fullmatch(r"\|(-+\|)+", rule.replace(" ", ""))
         assert rows
@@ -95,7 +98,14 @@ def test_page_marks_failed_limits_and_dashes_what_cannot_be_computed():
     assert "| mps3_an547 | 17 | 4321 | 1 | 2 | 3 | 4 |" in page
     assert "| ptq | mps3_an547 | 77 | 5 | 1 | 2 | 4 | 17 | 4321 |" in page
     assert "| stem | 0.750 | 31.2 | 31.2 | 31.2 | - | - | - |" in page
+    assert "| anomalous | 10 | 3 | 0.3000 | range 3, jump 1 |" in page
+    assert "| healthy | 90 | 0 | 0.0000 | none |" in page
     assert "There is no `int16`: the accumulator can reach too far" in page
+
+
+def test_page_says_that_there_is_no_fault_gate():
+    assert "There is no fault gate" not in render(**facts())
+    assert "There is no fault gate" in render(**facts() | {"refused": {}})
 
 
 def test_a_leaky_split_is_said_aloud_and_set_beside_what_was_never_seen():
