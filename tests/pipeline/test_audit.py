@@ -9,6 +9,8 @@ import subprocess
 import numpy as np
 import pytest
 import yaml
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from stages import audit
 from stages.core.errors import AuditFailed
@@ -231,6 +233,11 @@ def test_sbom_names_every_locked_package_and_every_image(published):
     images = {(each["path"], each["sha256"]) for each in listed if each["path"].endswith(".elf")}
     assert images
     assert images <= {(each["name"], each["hashes"][0]["content"]) for each in components if "hashes" in each}
+
+
+def test_sbom_is_valid_by_the_schema_of_its_standard(published):
+    text = (published.folder / "sbom.json").read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
 
 
 @pytest.mark.slow

@@ -81,9 +81,9 @@ def check_lock(root: Path, stages: Mapping[str, Any], config: Mapping[str, Any])
             findings.append(Finding(_LOCK, "lock", f"it does not have the stage {name}"))
             continue
         findings += _check_locked(root, name, stage, locked[name], hashes)
-        for section, value in locked[name].get("params", {}).get("data/config.yaml", {}).items():
-            if config.get(section) != value:
-                findings.append(Finding(_LOCK, "lock", f"the stage {name} was made with another section {section}"))
+        sections = [each for of_file in locked[name].get("params", {}).values() for each in of_file.items()]
+        other = [section for section, value in sections if config.get(section) != value]
+        findings += [Finding(_LOCK, "lock", f"the stage {name} was made with another section {each}") for each in other]
     return findings
 
 
