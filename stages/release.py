@@ -9,10 +9,10 @@ from typing import Any
 
 import rfc8785
 
-from stages.core.artifacts import output_directory, read_json, sha256_file, sha256_json
+from stages.core.artifacts import output_directory, read_json, sha256_file
 from stages.core.bundle.format import Identity, board_bits, pack
 from stages.core.bundle.sections import pack_calibration, pack_config
-from stages.core.manifest import artifacts, provenance, read_stages
+from stages.core.manifest import artifacts, name_of, provenance, read_stages
 from stages.core.schema.release import Release
 from stages.core.seeds import PINNED_ENVIRONMENT
 from stages.core.settings import check, read_config
@@ -60,7 +60,7 @@ def main(paths: argparse.Namespace) -> str:
             "provenance": provenance(root, stages, config),
             **facts(paths),
         }
-        named = {**manifest, "release": name_release(config["release"]["version"], manifest)}
+        named = {**manifest, "release": name_of(config["release"]["version"], manifest)}
         (out / "manifest.json").write_bytes(rfc8785.dumps(named))
         record.metrics({"artifacts": len(manifest["artifacts"]), "bundle_bytes": bundle["bytes"]})
         record.artifact(out / "manifest.json")
@@ -93,11 +93,6 @@ def make_bundle(paths: argparse.Namespace, version: tuple[int, int, int], boards
         "golden": (paths.validate / "golden.bin").read_bytes(),
     }
     return pack(identity, sections)
-
-
-def name_release(version: str, manifest: dict[str, Any]) -> dict[str, str]:
-    """Name a release by the version that was chosen and the hash of all that it accounts for."""
-    return {"version": version, "release_id": f"{version}+{sha256_json(manifest)[:12]}"}
 
 
 def facts(paths: argparse.Namespace) -> dict[str, Any]:

@@ -112,6 +112,14 @@ def test_one_altered_byte_of_any_artifact_names_it(restored):
             assert (code, found) == (6, {(entry["path"], "altered")})
 
 
+def test_one_altered_byte_of_a_manifest_without_a_signature_is_found(restored):
+    manifest = restored.path / "models/release/manifest.json"
+    whole = manifest.read_bytes()
+    for at in np.random.Generator(np.random.PCG64(7)).integers(len(whole), size=20):
+        manifest.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert restored.audit(manifest) == (6, {("manifest.json", "altered")})
+
+
 def test_missing_added_empty_and_truncated_artifacts_are_told_apart(restored):
     models = restored.path / "models"
     (models / "validate/metrics.json").unlink()

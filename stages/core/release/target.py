@@ -62,11 +62,20 @@ def find(name: str, root: Path, key: bytes | None) -> Target:
     if path.is_dir():
         return Target(name, {}, [Finding(RELEASE, "missing", f"there is none in {name}")])
     if path.exists():
-        made = {each: (folder / each).read_bytes() for each in (MANIFEST, BUNDLE)}
+        made, findings = _made(folder)
         unsigned = [] if key is None else [Finding(MANIFEST, "unsigned", f"there is no {RELEASE} beside it")]
-        return Target(name, made, unsigned)
+        return Target(name, made, findings + unsigned)
     bound = from_tag(tag_message(root, name))
     (out,) = read_stages(root / "dvc.yaml")["release"]["outs"]
-    made = {each: (root / out / each).read_bytes() for each in (MANIFEST, BUNDLE)}
+    made, findings = _made(root / out)
     release, signature = bound.get(RELEASE, b""), bound.get(signature_name(RELEASE))
-    return Target(name, {**made, **bound}, check_tag(release, signature, made[MANIFEST], key))
+    return Target(name, {**made, **bound}, findings or check_tag(release, signature, made[MANIFEST], key))
+
+
+def _made(folder: Path) -> tuple[dict[str, bytes], list[Finding]]:
+    """Read what the stage `release` made."""
+    made = {name: (folder / name).read_bytes() for name in (MANIFEST, BUNDLE) if (folder / name).is_file()}
+    absent = [
+        Finding(name, "missing", f"it is not in {folder.name}") for name in (MANIFEST, BUNDLE) if name not in made
+    ]
+    return made, absent

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import rfc8785
+
 from stages.core.bundle.format import unpack
-from stages.core.manifest import read_stages
+from stages.core.manifest import name_of, read_stages
 from stages.core.release.content_checks import check_content
 from stages.core.release.finding import Finding
 from stages.core.release.tree_checks import (
@@ -33,7 +35,9 @@ def check_tree(root: Path, manifest: bytes, bundle: bytes, facts: Mapping[str, A
     facts : mapping or None
         What `release.json` says; None before there is one.
     """
-    content = json.loads(manifest)
+    content = _read(manifest)
+    if content is None:
+        return [Finding("manifest.json", "altered", "its release id is not the hash of its content")]
     stages = read_stages(root / "dvc.yaml")
     findings = check_artifacts(root, content, stages)
     findings += check_clean(root) if facts is None else check_git(root, facts)
@@ -47,6 +51,17 @@ def check_tree(root: Path, manifest: bytes, bundle: bytes, facts: Mapping[str, A
     if not findings:
         findings += check_dataset(root, content) + check_content(root, content, unpack(bundle), config)
     return findings
+
+
+def _read(manifest: bytes) -> dict[str, Any] | None:
+    """Return what a manifest says; None if it is not what it was when it was named."""
+    try:
+        content = json.loads(manifest)
+        rest = {key: value for key, value in content.items() if key != "release"}
+        is_whole = content["release"] == name_of(content["release"]["version"], rest)
+        return dict(content) if is_whole and rfc8785.dumps(content) == manifest else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _follows(finding: Finding, of: list[Finding]) -> bool:
