@@ -39,12 +39,7 @@ class Run:
         self._artifacts.append(path)
 
     def _send(self, stage: str, params: dict[str, Any]) -> None:
-        for name, value in _PATIENCE.items():
-            os.environ.setdefault(name, value)
-        import mlflow
-
-        logging.getLogger("mlflow").setLevel(logging.WARNING)
-        mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI", _DEFAULT_URI))
+        mlflow = _connect()
         mlflow.set_experiment(_EXPERIMENT)
         with mlflow.start_run(run_name=stage):
             mlflow.set_tag("stage", stage)
@@ -55,6 +50,16 @@ class Run:
                 mlflow.set_tag(f"sha256.{path.name}", sha256_file(path))
                 if path.suffix in {".json", ".png"}:
                     mlflow.log_artifact(str(path))
+
+
+def _connect() -> Any:
+    for name, value in _PATIENCE.items():
+        os.environ.setdefault(name, value)
+    import mlflow
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI", _DEFAULT_URI))
+    return mlflow
 
 
 @contextmanager
@@ -77,3 +82,25 @@ def track(stage: str, params: dict[str, Any]) -> Iterator[Run]:
         run._send(stage, params)
     except Exception as error:
         warnings.warn(f"tracking: {stage} was not recorded ({type(error).__name__}: {error})", stacklevel=3)
+
+
+def register(task: str, source: str, tags: dict[str, str]) -> None:
+    """Enter a release into the model registry, as a version of the task's model.
+
+    Parameters
+    ----------
+    task : str
+    source : str
+        Where it comes from, for example ``git:<commit>``.
+    tags : dict of str to str
+        What to find it by.
+    """
+    name = f"{_EXPERIMENT}-{task}"
+    try:
+        mlflow = _connect()
+        client = mlflow.MlflowClient()
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
+        client.create_model_version(name, source, tags=tags)
+    except Exception as error:
+        warnings.warn(f"tracking: {name} was not registered ({type(error).__name__}: {error})", stacklevel=2)

@@ -101,9 +101,12 @@ def test_the_contract_says_how_a_window_gets_its_class():
 def test_streaming_changes_code_and_memory_and_nothing_that_is_computed(precision):
     plain, streaming = converted(precision, dc="none"), converted(precision, layers=1, dc="none")
     assert streaming.weights == plain.weights
-    assert streaming.contract == plain.contract | {"arena_bytes": streaming.arena.arena_bytes} | {
-        "arena_lower_bound_bytes": streaming.arena.lower_bound
+    assert streaming.contract == plain.contract | {
+        "arena_bytes": streaming.arena.arena_bytes,
+        "arena_lower_bound_bytes": streaming.arena.lower_bound,
+        "graph_hash": streaming.contract["graph_hash"],
     }
+    assert streaming.contract["graph_hash"] != plain.contract["graph_hash"]
     assert streaming.arena.arena_bytes > plain.arena.arena_bytes
     assert "tg_take_over(" in streaming.files["model.c"]
     assert "tg_take_over(" not in plain.files["model.c"]
