@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from stages.core.cgen.emit import emit
+from stages.core.cgen.identity import graph_hash
 from stages.core.cgen.lifetimes import lifetimes
 from stages.core.cgen.streaming import kept_layers
 from stages.core.cgen.weights import pack_weights
@@ -140,6 +141,7 @@ def convert(
         "preprocess_id": preprocess["preprocess_id"],
         "interface_version": INTERFACE_VERSION,
         "model_version": version,
+        "graph_hash": graph_hash(graph, arena, kept),
         "precision": precision,
         "decision": {
             "class": _CLASS[around.decision.pick],
