@@ -54,6 +54,11 @@ static void tear(tg_sim_flash *sim, uint8_t *at, const uint8_t *data, uint32_t b
     }
 }
 
+static bool is_partial(const tg_sim_flash *sim)
+{
+    return sim->cut == TG_CUT_DURING || sim->cut == TG_CUT_WORN;
+}
+
 /* Whether the next operation changes anything. */
 static bool is_begun(const tg_sim_flash *sim)
 {
@@ -64,14 +69,14 @@ static bool is_begun(const tg_sim_flash *sim)
 static bool operate(tg_sim_flash *sim, uint8_t *at, const uint8_t *data, uint32_t bytes)
 {
     const bool is_cut = sim->operations++ == sim->cut_at;
-    if (is_cut && sim->cut == TG_CUT_DURING) {
+    if (is_cut && is_partial(sim)) {
         tear(sim, at, data, bytes);
     } else if (!is_cut || sim->cut == TG_CUT_AFTER) {
         for (uint32_t i = 0; i < bytes; i++) {
             at[i] = target(data, i);
         }
     }
-    sim->is_off = is_cut;
+    sim->is_off = is_cut && sim->cut != TG_CUT_WORN;
     return !is_cut;
 }
 
@@ -88,7 +93,7 @@ static bool erase(void *context, uint32_t block)
     const uint32_t units = sim->block_bytes / sim->unit_bytes;
     if (is_begun(sim)) {
         /* After a part of an erasure nobody can count on any unit. */
-        const bool is_torn = sim->operations == sim->cut_at && sim->cut == TG_CUT_DURING;
+        const bool is_torn = sim->operations == sim->cut_at && is_partial(sim);
         memset(&sim->used[block * units], is_torn, units);
         sim->erased[block]++;
     }

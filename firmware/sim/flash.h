@@ -8,6 +8,7 @@
  *
  * and from then on nothing changes any more, and every operation says that it failed, until the power is on again. What
  * a part is comes from the seed: the beginning or the end up to any byte, with that byte's bits mixed; or all bits mixed.
+ * TG_CUT_WORN is no cut: that operation does a part and fails, as where the flash is worn, and the next ones work.
  *
  * A unit that was programmed, even in part, takes nothing before its block is erased; that, and an operation outside the
  * flash or not on whole units, is a misuse: it is counted and fails.
@@ -21,6 +22,7 @@ typedef enum {
     TG_CUT_BEFORE,
     TG_CUT_DURING,
     TG_CUT_AFTER,
+    TG_CUT_WORN,
 } tg_cut;
 
 typedef struct {

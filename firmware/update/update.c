@@ -175,7 +175,7 @@ static bool program_unit(tg_update *update, uint8_t slot)
     return true;
 }
 
-/* Checks the header as soon as it is in the slot. */
+/* Checks the header as soon as it is in the slot, and that it speaks of as much as was announced. */
 static tg_update_result check_early(tg_update *update, uint8_t slot)
 {
     const uint32_t before = update->programmed - update->config->flash.unit_bytes;
@@ -186,7 +186,9 @@ static tg_update_result check_early(tg_update *update, uint8_t slot)
     memcpy(&header, &update->config->flash.bytes[slot_begin(update->config, slot)], sizeof header);
     update->log.now.release = header.release;
     const tg_release floor = floor_of(update);
-    return tg_bundle_check_header(&header, &update->config->target, &floor, update->announced);
+    const tg_update_result result =
+        tg_bundle_check_header(&header, &update->config->target, &floor, update->announced);
+    return result == TG_UPDATE_OK && header.total_bytes != update->announced ? TG_UPDATE_SIZE : result;
 }
 
 tg_update_result tg_update_write(tg_update *update, const uint8_t *data, uint32_t bytes)
@@ -231,10 +233,7 @@ static tg_update_result verify(tg_update *update, uint8_t slot)
     const tg_release floor = floor_of(update);
     tg_bundle bundle;
     const tg_update_result result = check(update, &bundle, slot, &floor);
-    if (result != TG_UPDATE_OK) {
-        return result;
-    }
-    return bundle.header.total_bytes == update->announced ? config->self_test(config->context, &bundle) : TG_UPDATE_SIZE;
+    return result == TG_UPDATE_OK ? config->self_test(config->context, &bundle) : result;
 }
 
 tg_update_result tg_update_finish(tg_update *update)

@@ -16,24 +16,29 @@ static uint32_t flash_bytes(const device *it)
 }
 
 /* Memory of exactly its size, so that the address sanitizer sees its ends. */
-device *device_new(const device_geometry *geometry, const tg_target *target, uint32_t max_starts)
+device *device_new(const device_geometry *geometry, const tg_target *target, uint32_t max_starts,
+                   const tg_release *built_in)
 {
-    device *it = calloc(1, sizeof *it);
     const uint32_t blocks = DEVICE_FIRST_BLOCK + TG_METADATA_BLOCKS + TG_UPDATE_SLOTS * geometry->slot_blocks;
     const uint32_t bytes = blocks * geometry->block_bytes;
-    it->flash = tg_sim_flash_init(malloc(bytes), malloc(blocks * sizeof(uint32_t)), malloc(bytes / geometry->unit_bytes),
-                                  blocks, geometry->block_bytes, geometry->unit_bytes);
-    it->config = (tg_update_config){ .flash = tg_sim_flash_device(&it->flash),
-                                     .first_block = DEVICE_FIRST_BLOCK,
-                                     .slot_blocks = geometry->slot_blocks,
-                                     .max_starts = max_starts,
-                                     .target = *target,
-                                     .self_test = self_test,
-                                     .context = it };
-    if (!tg_update_check(&it->config)) {
-        device_free(it);
+    tg_update_config config = { .flash = { .blocks = blocks,
+                                           .block_bytes = geometry->block_bytes,
+                                           .unit_bytes = geometry->unit_bytes },
+                                .first_block = DEVICE_FIRST_BLOCK,
+                                .slot_blocks = geometry->slot_blocks,
+                                .max_starts = max_starts,
+                                .target = *target,
+                                .built_in = *built_in,
+                                .self_test = self_test };
+    if (!tg_update_check(&config)) {
         return NULL;
     }
+    device *it = calloc(1, sizeof *it);
+    it->flash = tg_sim_flash_init(malloc(bytes), malloc(blocks * sizeof(uint32_t)), malloc(bytes / geometry->unit_bytes),
+                                  blocks, geometry->block_bytes, geometry->unit_bytes);
+    config.flash = tg_sim_flash_device(&it->flash);
+    config.context = it;
+    it->config = config;
     tg_update_start(&it->update, &it->config);
     return it;
 }
@@ -55,6 +60,22 @@ void device_copy(device *to, const device *from)
     to->self_test = from->self_test;
 }
 
+tg_update *device_update(device *it)
+{
+    return &it->update;
+}
+
+tg_sim_flash *device_flash(device *it)
+{
+    return &it->flash;
+}
+
+uint32_t device_self_test(device *it, tg_update_result says)
+{
+    it->self_test = says;
+    return it->self_tests;
+}
+
 uint8_t device_start(device *it, uint32_t cut_at, tg_cut cut, uint32_t seed)
 {
     tg_sim_flash_power(&it->flash, cut_at, cut, seed);
@@ -70,15 +91,14 @@ tg_update_result device_receive(device *it, const uint8_t *bundle, uint32_t byte
     return result == TG_UPDATE_OK ? tg_update_finish(&it->update) : result;
 }
 
-uint8_t *device_slot(device *it, uint32_t slot)
+uint8_t *device_block(device *it, uint32_t block)
 {
-    const uint32_t block = DEVICE_FIRST_BLOCK + TG_METADATA_BLOCKS + slot * it->config.slot_blocks;
-    return &it->flash.bytes[block * it->flash.block_bytes];
+    return &it->flash.bytes[(DEVICE_FIRST_BLOCK + block) * it->flash.block_bytes];
 }
 
-uint32_t device_slot_bytes(const device *it)
+uint8_t *device_slot(device *it, uint32_t slot)
 {
-    return it->config.slot_blocks * it->flash.block_bytes;
+    return device_block(it, TG_METADATA_BLOCKS + slot * it->config.slot_blocks);
 }
 
 tg_metadata device_metadata(const device *it)

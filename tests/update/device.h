@@ -22,11 +22,17 @@ typedef struct {
 } device;
 
 /* A device as it leaves the factory, started. NULL if the geometry is refused. It is released with device_free. */
-device *device_new(const device_geometry *geometry, const tg_target *target, uint32_t max_starts);
+device *device_new(const device_geometry *geometry, const tg_target *target, uint32_t max_starts,
+                   const tg_release *built_in);
 void device_free(device *it);
 
 /* Flash, wear and all, as those of another device of the same geometry. */
 void device_copy(device *to, const device *from);
+
+/* Its parts, and what its self-test says from now on; returns how often that was asked. */
+tg_update *device_update(device *it);
+tg_sim_flash *device_flash(device *it);
+uint32_t device_self_test(device *it, tg_update_result says);
 
 /* Switches off and on, where the power is cut at an operation as in sim/flash.h. Returns what runs. */
 uint8_t device_start(device *it, uint32_t cut_at, tg_cut cut, uint32_t seed);
@@ -34,9 +40,9 @@ uint8_t device_start(device *it, uint32_t cut_at, tg_cut cut, uint32_t seed);
 /* Begin, write in pieces, finish; returns the first result that is not OK. */
 tg_update_result device_receive(device *it, const uint8_t *bundle, uint32_t bytes, uint32_t piece);
 
-/* Bytes of a slot. */
+/* Bytes of a slot, and of one of the two blocks of metadata. */
 uint8_t *device_slot(device *it, uint32_t slot);
-uint32_t device_slot_bytes(const device *it);
+uint8_t *device_block(device *it, uint32_t block);
 
 /* The record that a start now would find. */
 tg_metadata device_metadata(const device *it);

@@ -31,6 +31,7 @@
 #define MAX_STARTS 2
 #define WAYS 5 /* before, after, and three ways of a part */
 #define PIECE 100
+#define MAX_STORY_STARTS 10
 
 typedef struct {
     uint8_t *bytes;
@@ -51,6 +52,7 @@ typedef struct {
 static cut first, second; /* for messages */
 static file old_release, new_release;
 static uint32_t max_second;
+static const tg_release built_in;
 
 static file read_file(const char *path)
 {
@@ -102,7 +104,8 @@ static bool update_to(device *it, const file *bundle)
 
 static void install(device *it, const file *bundle)
 {
-    while (!update_to(it, bundle)) {
+    for (int starts = 0; !update_to(it, bundle); starts++) {
+        CHECK(starts < MAX_STORY_STARTS);
         start(it, (cut){ NEVER, 0 });
     }
 }
@@ -177,7 +180,7 @@ static uint32_t tell(device *it, const story *of, cut next)
     uint32_t operations = 0;
     bool is_over = false;
     for (int starts = 0; !is_over; starts++) {
-        CHECK(starts < 10);
+        CHECK(starts < MAX_STORY_STARTS);
         start(it, (cut){ next.at == NEVER ? NEVER : next.at - operations, next.way });
         if (!it->flash.is_off) {
             check_device(it);
@@ -209,9 +212,9 @@ static uint32_t cut_again(device *it, const device *after_first, const story *of
 
 static void run(const story *of, const device_geometry *geometry, const tg_target *target)
 {
-    device *beginning = device_new(geometry, target, MAX_STARTS);
-    device *after_first = device_new(geometry, target, MAX_STARTS);
-    device *it = device_new(geometry, target, MAX_STARTS);
+    device *beginning = device_new(geometry, target, MAX_STARTS, &built_in);
+    device *after_first = device_new(geometry, target, MAX_STARTS, &built_in);
+    device *it = device_new(geometry, target, MAX_STARTS, &built_in);
     uint32_t firsts = 0;
     uint32_t seconds = 0;
     of->begin(beginning);

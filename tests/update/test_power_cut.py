@@ -10,8 +10,8 @@ import pytest
 
 from tests.update.library import IDENTITY, compile_program, target_bytes
 
-#: Bytes of a block, bytes of a unit, blocks of a slot; and how many operations after a cut are cut as well. A record takes
-#: an erasure and 64 / unit operations.
+#: Bytes of a block, bytes of a unit, blocks of a slot; and how many operations after a cut are cut as well. A record
+#: takes an erasure and 64 / unit operations.
 CASES = [
     (256, 4, 5, 1),
     (128, 16, 7, 5),
@@ -23,8 +23,8 @@ STORIES = ["update", "rollback of an ill trial", "rollback of a silent trial", "
 
 
 @pytest.fixture(scope="module")
-def power_cut(tmp_path_factory):
-    return compile_program(tmp_path_factory.mktemp("power_cut"), "power_cut")
+def power_cut(tmp_path_factory, monocypher):
+    return compile_program(tmp_path_factory.mktemp("power_cut"), "power_cut", monocypher)
 
 
 @pytest.mark.parametrize(("block", "unit", "blocks", "second"), CASES)
