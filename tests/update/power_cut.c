@@ -1,11 +1,12 @@
 /* Cuts the power at every operation of the flash in an update, a rollback and a repair, and once more in the recovery.
  *
- *     power_cut <block bytes> <unit bytes> <slot blocks> <target> <old bundle> <new bundle> <second cuts>
+ *     power_cut <block bytes> <unit bytes> <slot blocks> <target> <three bundles> <second cuts>
  *
  * A story is what happens to a device from a known beginning, told again after every cut until its end is reached. After
  * each start it must hold that
  *
- *     - what runs is in its slot byte by byte, and is the old or the new release, never the built-in model;
+ *     - a slot runs, never the built-in model; and it, and every slot that is verified or more, holds one of the
+ *       releases sent, byte by byte;
  *     - the record is consistent, and what runs is on trial or active by it;
  *     - nothing was programmed twice and no foreign block was touched;
  *
@@ -50,7 +51,7 @@ typedef struct {
 } story;
 
 static cut first, second; /* for messages */
-static file old_release, new_release;
+static file old_release, new_release, next_release;
 static uint32_t max_second;
 static const tg_release built_in;
 
@@ -73,6 +74,11 @@ static file read_file(const char *path)
 static bool holds(device *it, uint32_t slot, const file *bundle)
 {
     return memcmp(device_slot(it, slot), bundle->bytes, bundle->size) == 0;
+}
+
+static bool holds_a_release(device *it, uint32_t slot)
+{
+    return holds(it, slot, &old_release) || holds(it, slot, &new_release) || holds(it, slot, &next_release);
 }
 
 static uint8_t start(device *it, cut next)
@@ -110,14 +116,16 @@ static void install(device *it, const file *bundle)
     }
 }
 
-static void begin_old(device *it)
+/* Both slots are taken. */
+static void begin_both(device *it)
 {
     install(it, &old_release);
+    install(it, &new_release);
 }
 
 static bool tell_update(device *it)
 {
-    return update_to(it, &new_release);
+    return update_to(it, &next_release);
 }
 
 static void begin_trial(device *it)
@@ -143,8 +151,7 @@ static bool tell_silence(device *it)
 /* The new release is confirmed, and a bit of it rots. */
 static void begin_rot(device *it)
 {
-    install(it, &old_release);
-    install(it, &new_release);
+    begin_both(it);
     device_slot(it, it->update.running)[TG_BUNDLE_BEGIN] ^= 1;
 }
 
@@ -154,7 +161,7 @@ static bool tell_rot(device *it)
 }
 
 static const story stories[] = {
-    { "update", begin_old, tell_update },
+    { "update", begin_both, tell_update },
     { "rollback of an ill trial", begin_trial, tell_illness },
     { "rollback of a silent trial", begin_trial, tell_silence },
     { "return from a damaged slot", begin_rot, tell_rot },
@@ -166,10 +173,13 @@ static void check_device(device *it)
     const tg_metadata stored = device_metadata(it);
     const uint8_t running = it->update.running;
     CHECK(running != TG_BUILT_IN);
-    CHECK(holds(it, running, &old_release) || holds(it, running, &new_release));
+    CHECK(holds_a_release(it, running));
     CHECK(stored.magic == TG_METADATA_MAGIC && tg_metadata_is_consistent(&stored));
     CHECK(memcmp(&stored, &it->update.log.now, sizeof stored) == 0);
     CHECK(stored.active == running || stored.slot[running] == TG_SLOT_TRIAL);
+    for (uint32_t s = 0; s < TG_UPDATE_SLOTS; s++) {
+        CHECK(stored.slot[s] < TG_SLOT_VERIFIED || holds_a_release(it, s));
+    }
     CHECK(it->flash.misuses == 0);
     CHECK(it->flash.erased[0] == 0);
 }
@@ -238,7 +248,7 @@ static void run(const story *of, const device_geometry *geometry, const tg_targe
 
 int main(int argc, char **argv)
 {
-    if (argc != 8) {
+    if (argc != 9) {
         return EXIT_FAILURE;
     }
     const device_geometry geometry = { .block_bytes = (uint32_t)atoi(argv[1]),
@@ -248,7 +258,8 @@ int main(int argc, char **argv)
     const file described = read_file(argv[4]);
     old_release = read_file(argv[5]);
     new_release = read_file(argv[6]);
-    max_second = (uint32_t)atoi(argv[7]);
+    next_release = read_file(argv[7]);
+    max_second = (uint32_t)atoi(argv[8]);
     first = second = (cut){ NEVER, 0 };
     CHECK(described.size == sizeof target);
     memcpy(&target, described.bytes, sizeof target);
@@ -258,5 +269,6 @@ int main(int argc, char **argv)
     free(described.bytes);
     free(old_release.bytes);
     free(new_release.bytes);
+    free(next_release.bytes);
     return EXIT_SUCCESS;
 }

@@ -29,10 +29,10 @@ def power_cut(tmp_path_factory, monocypher):
 
 @pytest.mark.parametrize(("block", "unit", "blocks", "second"), CASES)
 def test_a_valid_release_runs_after_any_power_cut(power_cut, signer, tmp_path, block, unit, blocks, second):
-    files = {
-        "target": target_bytes(signer.public),
-        "old": signer.bundle(replace(IDENTITY, release=(1, 0, 0))),
-        "new": signer.bundle(replace(IDENTITY, release=(1, 1, 0)), weights=bytes(range(64, 0, -1))),
+    releases = [(1, 0, 0), (1, 0, 1), (1, 1, 0)]
+    files = {"target": target_bytes(signer.public)} | {
+        f"bundle{k}": signer.bundle(replace(IDENTITY, release=release), weights=bytes([k] * 64))
+        for k, release in enumerate(releases)
     }
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
