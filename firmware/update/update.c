@@ -42,19 +42,27 @@ static uint8_t find(const tg_update *update, tg_slot_state state)
     return slot;
 }
 
-/* Gives a slot a state and keeps the result. Says OK if that is in flash. */
+/* Gives a slot a state and keeps the result. If that does not get into the flash, all is as it was before; but for the
+ * number, since nobody knows how much of the record did. */
 static tg_update_result record(tg_update *update, uint8_t slot, tg_slot_state state, tg_update_result result)
 {
     tg_metadata *now = &update->log.now;
+    tg_metadata before = *now;
     now->slot[slot] = (uint8_t)state;
     now->result = (uint8_t)result;
-    return tg_metadata_append(&update->log) ? TG_UPDATE_OK : TG_UPDATE_FLASH;
+    if (tg_metadata_append(&update->log)) {
+        return TG_UPDATE_OK;
+    }
+    before.sequence = now->sequence;
+    *now = before;
+    return TG_UPDATE_FLASH;
 }
 
-/* Forgets what is in a slot, and returns why. If even that could not be written, the next start finds out again. */
+/* Forgets what is in a slot, and returns why. If that does not get into the flash, the next start finds out again. */
 static tg_update_result forget(tg_update *update, uint8_t slot, tg_update_result why)
 {
     (void)record(update, slot, TG_SLOT_EMPTY, why);
+    update->log.now.slot[slot] = TG_SLOT_EMPTY;
     return why;
 }
 
@@ -273,7 +281,14 @@ tg_update_result tg_update_health(tg_update *update, tg_update_result health)
         return forget(update, slot, health);
     }
     const tg_release *release = &update->bundle.header.release;
+    const uint8_t active = now->active;
+    const tg_release floor = now->floor;
     now->active = slot;
-    now->floor = tg_release_compare(&now->floor, release) < 0 ? *release : now->floor;
-    return record(update, slot, TG_SLOT_CONFIRMED, TG_UPDATE_OK);
+    now->floor = tg_release_compare(&floor, release) < 0 ? *release : floor;
+    const tg_update_result result = record(update, slot, TG_SLOT_CONFIRMED, TG_UPDATE_OK);
+    if (result != TG_UPDATE_OK) {
+        now->active = active;
+        now->floor = floor;
+    }
+    return result;
 }

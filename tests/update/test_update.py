@@ -166,6 +166,17 @@ def test_an_operation_that_fails_costs_the_update_and_no_more(make, signer):
     assert results == {Result.OK, Result.FLASH}
 
 
+def test_a_state_that_could_not_be_recorded_is_not_taken_up(updated, signer):
+    bundle = signer.bundle(LATER)
+    updated.start(cut_at=0, cut=WORN)
+    assert [updated.begin(len(bundle)), updated.write(bundle)] == [Result.FLASH, Result.STATE]
+    updated.receive(bundle)
+    updated.activate()
+    updated.start(cut_at=6, cut=WORN)
+    assert [updated.health(), updated.health()] == [Result.FLASH, Result.OK]
+    assert (updated.start(), updated.flash.misuses) == (0, 0)
+
+
 def test_a_trial_whose_start_cannot_be_counted_does_not_run(updated, signer):
     updated.receive(signer.bundle(LATER))
     updated.activate()
