@@ -152,10 +152,22 @@ static bool erase_slot(const tg_update_config *config, uint8_t slot, uint32_t by
     return true;
 }
 
+/* The slot for the next download: the one with what is on its way, which it replaces, or else one that is not active. */
+static uint8_t spare_slot(const tg_update *update)
+{
+    for (uint8_t slot = 0; slot < TG_UPDATE_SLOTS; slot++) {
+        const uint8_t state = update->log.now.slot[slot];
+        if (state == TG_SLOT_DOWNLOADING || state == TG_SLOT_VERIFIED) {
+            return slot;
+        }
+    }
+    return update->log.now.active == 0 ? 1 : 0;
+}
+
 tg_update_result tg_update_begin(tg_update *update, uint32_t bytes)
 {
     const tg_metadata *now = &update->log.now;
-    const uint8_t slot = now->active == 0 ? 1 : 0;
+    const uint8_t slot = spare_slot(update);
     if (find(update, TG_SLOT_TRIAL) != TG_UPDATE_SLOTS || update->running == slot) {
         return TG_UPDATE_STATE;
     }

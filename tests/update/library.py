@@ -59,14 +59,14 @@ class Signer:
     """A key pair, and the firmware's own signature arithmetic to sign with it."""
 
     def __init__(self, library: CDLL, seed: bytes = bytes(range(32))):
-        self._library = library
+        self.library = library
         secret, public = create_string_buffer(64), create_string_buffer(32)
-        self._library.crypto_eddsa_key_pair(secret, public, create_string_buffer(seed, 32))
+        self.library.crypto_eddsa_key_pair(secret, public, create_string_buffer(seed, 32))
         self._secret, self.public = secret, public.raw
 
     def sign(self, message: bytes) -> bytes:
         signature = create_string_buffer(64)
-        self._library.crypto_eddsa_sign(signature, self._secret, message, len(message))
+        self.library.crypto_eddsa_sign(signature, self._secret, message, len(message))
         return signature.raw
 
     def bundle(self, identity: Identity = IDENTITY, **sections: bytes) -> bytes:

@@ -125,6 +125,15 @@ def test_a_damaged_slot_gives_way_to_the_release_before_and_then_to_the_built_in
     assert running_release(updated) == NEW.release
 
 
+def test_a_verified_bundle_gives_way_to_the_next_one_though_the_active_slot_is_gone(device, signer):
+    device.install(signer.bundle(OLD))
+    device.receive(signer.bundle(NEW))
+    device.slot(0)[500] ^= 0x10
+    assert (device.start(), device.states) == (BUILT_IN, [State.EMPTY, State.VERIFIED])
+    device.begin(1000)
+    assert device.states == [State.EMPTY, State.DOWNLOADING]
+
+
 def test_a_trial_that_is_damaged_before_its_start_is_rolled_back(updated, signer):
     updated.receive(signer.bundle(LATER))
     updated.activate()
