@@ -174,12 +174,12 @@ tg_update_result tg_update_begin(tg_update *update, uint32_t bytes)
     if (bytes < TG_BUNDLE_MIN_BYTES || bytes > slot_bytes(update->config)) {
         return record(update, slot, now->slot[slot], TG_UPDATE_SIZE) == TG_UPDATE_OK ? TG_UPDATE_SIZE : TG_UPDATE_FLASH;
     }
-    update->announced = bytes;
-    update->received = update->programmed = 0;
     update->log.now.release = any_release;
     if (record(update, slot, TG_SLOT_DOWNLOADING, now->result) != TG_UPDATE_OK) {
         return TG_UPDATE_FLASH;
     }
+    update->announced = bytes;
+    update->received = update->programmed = 0;
     return erase_slot(update->config, slot, bytes) ? TG_UPDATE_OK : forget(update, slot, TG_UPDATE_FLASH);
 }
 

@@ -186,6 +186,16 @@ def test_a_state_that_could_not_be_recorded_is_not_taken_up(updated, signer):
     assert (updated.start(), updated.flash.misuses) == (0, 0)
 
 
+def test_a_download_goes_on_where_the_flash_did_not_take_the_next_one(device, signer):
+    bundle = signer.bundle()
+    device.start(cut_at=5 + 4 + 300 // 16 + 2, cut=WORN)
+    device.begin(len(bundle))
+    device.write(bundle[:300])
+    assert device.begin(1000) == Result.FLASH
+    assert [device.write(bundle[300:]), device.finish()] == [Result.OK] * 2
+    assert device.flash.misuses == 0
+
+
 def test_a_trial_whose_start_cannot_be_counted_does_not_run(updated, signer):
     updated.receive(signer.bundle(LATER))
     updated.activate()
