@@ -7,6 +7,8 @@
  *     2  a bundle, hashed and signed its sections lie one behind the other within it, if it is taken
  *     3  metadata, then calls        whatever the flash says, only the good bundle runs, and the record stays consistent
  *     4  the same, each record's checksum made right
+ *     5  bytes on the line           the same, from a device as new
+ *     6  type, length and content of questions, made frames; of types from 128 on, the content is the good bundle's
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@
 #include "device.h"
 #include "runtime/crc32.h"
 #include "third_party/monocypher/monocypher.h"
+#include "update/link.h"
 
 #define CHECK(condition)                                                    \
     do {                                                                    \
@@ -190,6 +193,83 @@ static void check_metadata(const uint8_t *data, uint32_t bytes, bool is_right)
     }
 }
 
+static uint32_t probe(void *context, const uint8_t *window, uint32_t bytes, int32_t *scores)
+{
+    (void)context;
+    scores[0] = bytes > 0 ? window[bytes - 1] : 0;
+    return bytes % (TG_LINK_MAX_SCORES + 1) > 0;
+}
+
+static void feed(tg_link *link, const uint8_t *bytes, uint32_t n)
+{
+    uint8_t out[TG_LINK_OUT_BYTES];
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t length = tg_link_feed(link, bytes[i], out);
+        CHECK(length <= TG_LINK_OUT_BYTES && (length == 0 || (length >= 13 && out[length - 1] == 0)));
+        if (link->is_restart_due) {
+            link->is_restart_due = false;
+            device_start(it, UINT32_MAX, TG_CUT_BEFORE, 0);
+        }
+        if (length > 0) {
+            check_device();
+        }
+    }
+}
+
+/* A question as a frame. Returns its bytes in the packet. */
+static uint32_t frame(uint8_t *packet, uint8_t type, uint32_t sequence, const uint8_t *content, uint32_t bytes)
+{
+    uint8_t body[8 + UINT8_MAX + 4] = { TG_LINK_VERSION, type };
+    memcpy(&body[4], &sequence, sizeof sequence);
+    memcpy(&body[8], content, bytes);
+    uint32_t crc = TG_CRC32_START;
+    for (uint32_t i = 0; i < 8 + bytes; i++) {
+        crc = tg_crc32_update(crc, body[i]);
+    }
+    crc = tg_crc32_value(crc);
+    memcpy(&body[8 + bytes], &crc, sizeof crc);
+    tg_cobs cobs = tg_cobs_begin(packet);
+    for (uint32_t i = 0; i < 8 + bytes + 4; i++) {
+        tg_cobs_put(&cobs, body[i]);
+    }
+    return tg_cobs_end(&cobs);
+}
+
+static void ask(tg_link *link, const uint8_t *data, uint32_t bytes)
+{
+    uint8_t packet[TG_COBS_MAX_BYTES(8 + UINT8_MAX + 4)];
+    for (uint32_t at = 0, sequence = 0; at + 1 < bytes; sequence++) {
+        const uint8_t type = data[at] % 128;
+        const bool is_good = data[at] >= 128;
+        uint32_t n = data[at + 1];
+        at += 2;
+        if (is_good) {
+            const uint32_t sent = it->update.received < GOOD_BYTES ? it->update.received : 0;
+            n = n < GOOD_BYTES - sent ? n : GOOD_BYTES - sent;
+            feed(link, packet, frame(packet, type, sequence, &good[sent], n));
+        } else {
+            n = n < bytes - at ? n : bytes - at;
+            feed(link, packet, frame(packet, type, sequence, &data[at], n));
+            at += n;
+        }
+    }
+}
+
+static void check_link(const uint8_t *data, uint32_t bytes, bool is_framed)
+{
+    static tg_link link;
+    static uint8_t erased[METADATA_BYTES];
+    memset(erased, 0xFF, sizeof erased);
+    fill_flash(erased, false);
+    device_start(it, UINT32_MAX, TG_CUT_BEFORE, 0);
+    link = (tg_link){ .update = &it->update, .probe = probe };
+    if (is_framed) {
+        ask(&link, data, bytes);
+    } else {
+        feed(&link, data, bytes);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (it == NULL) {
@@ -198,12 +278,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0 || size > UINT32_MAX) {
         return 0;
     }
-    const uint8_t kind = data[0] % 5;
+    const uint8_t kind = data[0] % 7;
     const uint32_t bytes = (uint32_t)size - 1;
     if (kind < 3) {
         check_bundle(&data[1], bytes, kind);
-    } else {
+    } else if (kind < 5) {
         check_metadata(&data[1], bytes, kind == 4);
+    } else {
+        check_link(&data[1], bytes, kind == 6);
     }
     return 0;
 }

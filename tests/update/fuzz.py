@@ -15,6 +15,8 @@ import sys
 import zlib
 from pathlib import Path
 
+from cobs import cobs
+
 from stages.core.bundle.format import SECTIONS, Identity, pack
 from tests.update.library import FIRMWARE, FLAGS, HERE, SANITIZED, SOURCES, State, compile_monocypher
 
@@ -36,6 +38,12 @@ def seeds() -> dict[str, bytes]:
         made[f"metadata-{state.name.lower()}"] = b"\4" + _blocks([_record(6), record], [_record(5)]) + calls
     made["metadata-erased"] = b"\3" + _blocks([], []) + calls
     made["metadata-wrapped"] = b"\3" + _blocks([_record(2**32 - 1)], [_record(0)]) + calls
+    status = struct.pack("<BBHI", 1, 16, 0, 1)
+    made["line-status"] = b"\5" + cobs.encode(status + struct.pack("<I", zlib.crc32(status))) + b"\0\0"
+    begin = bytes([17, 4]) + struct.pack("<I", 704)
+    rest = bytes([19, 0, 20, 0, 21, 0, 16, 0, 22, 2, 7, 7, 17, 3, 0, 0, 0])
+    made["questions-good"] = b"\6" + begin + bytes([128 + 18, 250]) * 3 + rest
+    made["questions-noise"] = b"\6" + begin + bytes([18, 5]) + bytes(5) + rest
     return made
 
 

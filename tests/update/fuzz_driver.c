@@ -166,7 +166,7 @@ static void mutate(void)
         splice();
         break;
     default:
-        now.bytes[0] = (uint8_t)below(5);
+        now.bytes[0] = (uint8_t)below(7);
         break;
     }
 }

@@ -15,8 +15,9 @@ HERE = Path(__file__).parent
 FIRMWARE = HERE.parents[1] / "firmware"
 MONOCYPHER = FIRMWARE / "third_party" / "monocypher" / "monocypher.c"
 SOURCES = [
-    *(FIRMWARE / "update" / f"{name}.c" for name in ("bundle", "metadata", "update")),
+    *(FIRMWARE / "update" / f"{name}.c" for name in ("bundle", "metadata", "update", "link")),
     FIRMWARE / "sim" / "flash.c",
+    FIRMWARE / "runtime" / "cobs.c",
     FIRMWARE / "runtime" / "crc32.c",
 ]
 FLAGS = ["-std=c11", "-g", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wno-sign-conversion", "-Wshadow"]
