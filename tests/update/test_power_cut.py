@@ -14,8 +14,8 @@ from tests.update.library import IDENTITY, compile_program, target_bytes
 #: takes an erasure and 64 / unit operations.
 CASES = [
     (256, 4, 5, 1),
-    (128, 16, 7, 5),
-    (1024, 64, 1, 20),
+    (128, 16, 7, 3),
+    (1024, 64, 1, 12),
     pytest.param(128, 16, 7, 100, marks=pytest.mark.slow),
     pytest.param(4096, 8, 1, 5, marks=pytest.mark.slow),
 ]

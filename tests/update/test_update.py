@@ -6,9 +6,10 @@ import struct
 import zlib
 from dataclasses import replace
 
+import monocypher
 import pytest
 
-from stages.core.bundle.format import BOARDS, pack
+from stages.core.bundle.format import BOARDS, pack, to_sign
 from tests.update.library import BUILT_IN, CONTENT, IDENTITY, Result, Signer, State
 
 OLD, NEW, LATER = (replace(IDENTITY, release=release) for release in ((1, 9, 9), (1, 10, 0), (2, 0, 0)))
@@ -313,6 +314,13 @@ def test_a_bundle_for_several_boards_is_taken(device, signer):
 
 def test_a_development_bundle_is_refused(device):
     assert device.receive(pack(IDENTITY, CONTENT)) == Result.UNSIGNED
+
+
+def test_what_the_host_signs_is_taken(make):
+    secret = bytes(range(100, 132))
+    public = monocypher.compute_signing_public_key(secret)
+    message = to_sign(pack(IDENTITY, CONTENT))
+    assert make(key=public).receive(message + monocypher.signature_sign(secret, message)) == Result.OK
 
 
 def test_a_flag_does_not_make_a_signature(device, signer):
