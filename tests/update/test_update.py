@@ -265,6 +265,12 @@ def test_a_field_that_is_not_right_is_refused_by_its_own_code(make, signer, name
     assert (device.result, device.self_tests(), device.start()) == (expected, 0, BUILT_IN)
 
 
+def test_a_section_that_wraps_around_the_address_space_is_refused(device, signer):
+    first, second = 160, 160 + 48
+    changes = [(first + 8, 2**32 - 16), (second + 4, 448 - 16), (second + 8, 512 + 24 - (448 - 16))]
+    assert device.receive(changed(signer, *changes)) == Result.LAYOUT
+
+
 @pytest.mark.parametrize("name", HEADER)
 def test_a_header_is_refused_before_the_rest_is_sent(make, signer, name):
     at, value, expected = HEADER[name]
