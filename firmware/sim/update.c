@@ -1,31 +1,32 @@
-/* A device that takes updates over its serial line, with flash in RAM and a network of one layer whose weights are data.
+/* The product on a device that takes updates over its serial line (update/link.h), with flash in RAM.
  *
- * update_target.h, which is not of this folder, gives `target`, `built_in_release` and `built_in_weights`.
+ * What the build says it is, is its target (update/bundle.h): its contract, TG_BOARD_BIT, and TG_UPDATE_KEY, the key of who
+ * may sign. What runs is the network that it was compiled with, or a bundle's: weights where they lie, and settings. A block is a u32
+ * number and frames of the sensor; what it decides are the records of app/app.h.
  *
- *     weights   int8 [outputs][inputs], int32 bias [outputs]
- *     golden    as docs/bundle.md says, of windows of `inputs` frames of one channel of 16 bits, in the range of 8 bits
- *
- * Its health check, at the start of a trial, is the self-test: the golden scores, within BUDGET_TICKS for all windows.
+ * Health check, before a bundle is tried and at each start of a trial: rules and limits that the product can go by, and the
+ * score codes that the bundle promises for its golden windows, each within TG_UPDATE_BUDGET_TICKS.
  */
 #include <string.h>
 
+#include "app/app.h"
 #include "boards/common/clock.h"
 #include "boards/common/stream.h"
-#include "kernels/dense_s8_s32.h"
+#include "model.h"
 #include "sim/flash.h"
 #include "update/link.h"
-#include "update_target.h"
 
 #define BLOCK_BYTES 4096
 #define UNIT_BYTES 16
-#define SLOT_BLOCKS 4
+#define SLOT_BLOCKS ((TG_UPDATE_SLOT_BYTES + BLOCK_BYTES - 1) / BLOCK_BYTES)
 #define BLOCKS (TG_METADATA_BLOCKS + TG_UPDATE_SLOTS * SLOT_BLOCKS)
 #define MAX_STARTS 3
-#define BUDGET_TICKS 20000
 
-#define INPUTS 16
-#define OUTPUTS 2
-#define WEIGHTS_BYTES (OUTPUTS * INPUTS + OUTPUTS * 4)
+#ifndef TG_UPDATE_BUDGET_TICKS
+#define TG_UPDATE_BUDGET_TICKS ((uint64_t)TG_TICKS_OF_FRAMES(TG_HOP)) /* what takes longer loses windows */
+#endif
+
+#define WINDOW_COUNTS (TG_WINDOW * TG_CHANNELS)
 
 typedef struct {
     uint32_t windows;
@@ -37,117 +38,154 @@ typedef struct {
 } golden_header;
 
 typedef struct {
-    int16_t counts[INPUTS];
-} window;
+    uint32_t number;
+    tg_sample frames[TG_BLOCK * TG_CHANNELS];
+} numbered_block;
 
-typedef struct {
-    int32_t codes[OUTPUTS];
-} score;
+_Static_assert(sizeof(numbered_block) <= TG_LINK_MAX_CONTENT, "a block fits a question");
+_Static_assert(TG_RECORD_BYTES <= TG_LINK_MAX_RECORDS, "a record fits an answer");
 
 static _Alignas(16) uint8_t bytes[BLOCKS * BLOCK_BYTES];
 static uint32_t erased[BLOCKS];
 static uint8_t used[BLOCKS * BLOCK_BYTES / UNIT_BYTES];
 static tg_sim_flash flash;
 static tg_update update;
+static tg_settings settings; /* of the bundle that runs */
 
-/* The network, with its weights where they lie. */
-static score infer(const uint8_t *weights, const window *counts)
+static const void *weights_that_run(void)
 {
-    int8_t x[INPUTS];
-    int32_t bias[OUTPUTS];
-    score result;
-    memcpy(bias, &weights[OUTPUTS * INPUTS], sizeof bias);
-    for (int32_t i = 0; i < INPUTS; i++) {
-        x[i] = (int8_t)counts->counts[i];
-    }
-    tg_dense_s8_s32((tg_dense){ .inputs = INPUTS, .outputs = OUTPUTS }, x, (const int8_t *)weights, bias, result.codes);
-    return result;
+    return update.running == TG_BUILT_IN ? NULL : update.bundle.section[TG_BUNDLE_WEIGHTS];
 }
 
+/* Whether the section is of windows and scores of this network. */
 static bool is_golden(const tg_bundle *bundle, golden_header *header)
 {
-    if (bundle->section_bytes[TG_BUNDLE_WEIGHTS] != WEIGHTS_BYTES ||
-        bundle->section_bytes[TG_BUNDLE_GOLDEN] < sizeof *header) {
+    const uint32_t section_bytes = bundle->section_bytes[TG_BUNDLE_GOLDEN];
+    if (section_bytes < sizeof *header) {
         return false;
     }
     memcpy(header, bundle->section[TG_BUNDLE_GOLDEN], sizeof *header);
-    const uint64_t expected = sizeof *header + (uint64_t)header->windows * (sizeof(window) + sizeof(score));
-    return header->windows > 0 && header->frames == INPUTS && header->channels == 1 && header->outputs == OUTPUTS &&
-           header->count_bytes == 2 && bundle->section_bytes[TG_BUNDLE_GOLDEN] == expected;
+    const uint64_t counts = (uint64_t)header->windows * WINDOW_COUNTS * sizeof(tg_sample);
+    const uint64_t scores = (uint64_t)header->windows * TG_MODEL_OUTPUTS * sizeof(int32_t);
+    return header->windows > 0 && header->frames == TG_WINDOW && header->channels == TG_CHANNELS &&
+           header->outputs == TG_MODEL_OUTPUTS && header->count_bytes == sizeof(tg_sample) &&
+           section_bytes == sizeof *header + (counts + 3) / 4 * 4 + scores;
+}
+
+/* Has the network that is bound answer every golden window. */
+static tg_update_result answer_golden(const uint8_t *section, uint32_t windows)
+{
+    const tg_sample *counts = (const tg_sample *)&section[sizeof(golden_header)];
+    const uint32_t counts_bytes = (windows * WINDOW_COUNTS * (uint32_t)sizeof(tg_sample) + 3) / 4 * 4;
+    const uint8_t *scores = &section[sizeof(golden_header) + counts_bytes];
+    uint64_t most = 0;
+    for (uint32_t k = 0; k < windows; k++) {
+        int32_t codes[TG_MODEL_OUTPUTS];
+        const uint64_t begin = tg_clock_ticks();
+        tg_app_score(&counts[k * WINDOW_COUNTS], codes);
+        const uint64_t ticks = tg_clock_ticks() - begin;
+        most = ticks > most ? ticks : most;
+        if (memcmp(codes, &scores[k * sizeof codes], sizeof codes) != 0) {
+            return TG_UPDATE_SELF_TEST;
+        }
+    }
+    return most <= TG_UPDATE_BUDGET_TICKS ? TG_UPDATE_OK : TG_UPDATE_OVER_BUDGET;
 }
 
 static tg_update_result self_test(void *context, const tg_bundle *bundle)
 {
     (void)context;
-    golden_header header;
-    if (!is_golden(bundle, &header)) {
+    golden_header golden;
+    tg_settings its;
+    if (bundle->section_bytes[TG_BUNDLE_WEIGHTS] != TG_WEIGHTS_BYTES) {
+        return TG_UPDATE_GRAPH;
+    }
+    if (!tg_settings_read(&its, bundle->section[TG_BUNDLE_CONFIG], bundle->section_bytes[TG_BUNDLE_CONFIG]) ||
+        !tg_settings_check(&its)) {
+        return TG_UPDATE_CONFIG;
+    }
+    if (!is_golden(bundle, &golden)) {
         return TG_UPDATE_SELF_TEST;
     }
-    const uint8_t *windows = &bundle->section[TG_BUNDLE_GOLDEN][sizeof header];
-    const uint8_t *scores = &windows[header.windows * sizeof(window)];
-    const uint64_t begin = tg_clock_ticks();
-    for (uint32_t k = 0; k < header.windows; k++) {
-        window counts;
-        memcpy(&counts, &windows[k * sizeof counts], sizeof counts);
-        const score got = infer(bundle->section[TG_BUNDLE_WEIGHTS], &counts);
-        if (memcmp(&got, &scores[k * sizeof got], sizeof got) != 0) {
-            return TG_UPDATE_SELF_TEST;
-        }
-    }
-    return tg_clock_ticks() - begin <= BUDGET_TICKS ? TG_UPDATE_OK : TG_UPDATE_OVER_BUDGET;
+    tg_model_bind(bundle->section[TG_BUNDLE_WEIGHTS]);
+    const tg_update_result result = answer_golden(bundle->section[TG_BUNDLE_GOLDEN], golden.windows);
+    tg_model_bind(weights_that_run());
+    return result;
 }
 
-static uint32_t probe(void *context, const uint8_t *content, uint32_t content_bytes, int32_t *scores)
+static tg_update_result take_block(void *context, const uint8_t *content, uint32_t content_bytes, uint8_t *records,
+                                   uint32_t *record_bytes)
 {
     (void)context;
-    window counts;
-    if (content_bytes != sizeof counts) {
-        return 0;
+    numbered_block block;
+    if (content_bytes != sizeof block) {
+        return TG_UPDATE_SIZE;
     }
-    memcpy(&counts, content, sizeof counts);
-    const bool is_built_in = update.running == TG_BUILT_IN;
-    const score got = infer(is_built_in ? built_in_weights : update.bundle.section[TG_BUNDLE_WEIGHTS], &counts);
-    memcpy(scores, got.codes, sizeof got.codes);
-    return OUTPUTS;
+    memcpy(&block, content, sizeof block);
+    tg_app_block(block.number, block.frames, (block.number + 1) * (uint32_t)TG_TICKS_OF_FRAMES(TG_BLOCK));
+    *record_bytes = 0;
+    while (*record_bytes + TG_RECORD_BYTES <= TG_LINK_MAX_RECORDS && tg_app_poll(&records[*record_bytes])) {
+        *record_bytes += TG_RECORD_BYTES;
+    }
+    return TG_UPDATE_OK;
 }
 
 /* What a reset does, with the flash as it is. */
-static void start(const tg_update_config *config)
+static bool start(const tg_update_config *config)
 {
-    const uint8_t running = tg_update_start(&update, config);
-    if (running != TG_BUILT_IN && update.log.now.slot[running] == TG_SLOT_TRIAL &&
+    const uint8_t trial = tg_update_start(&update, config);
+    if (trial != TG_BUILT_IN && update.log.now.slot[trial] == TG_SLOT_TRIAL &&
         tg_update_health(&update, self_test(NULL, &update.bundle)) != TG_UPDATE_OK) {
         tg_update_start(&update, config);
+    }
+    tg_model_bind(weights_that_run());
+    if (update.running == TG_BUILT_IN) {
+        return tg_app_init(&tg_built_in_settings);
+    }
+    const tg_bundle *bundle = &update.bundle;
+    return tg_settings_read(&settings, bundle->section[TG_BUNDLE_CONFIG], bundle->section_bytes[TG_BUNDLE_CONFIG]) &&
+           tg_app_init(&settings);
+}
+
+/* Answers what comes over the line, until there will never be more, or a start fails. */
+static void serve(tg_link *link, const tg_update_config *config)
+{
+    static uint8_t out[TG_LINK_OUT_BYTES];
+    uint8_t byte;
+    while (tg_stream_read(&byte)) {
+        const uint32_t length = tg_link_feed(link, byte, out);
+        for (uint32_t i = 0; i < length; i++) {
+            tg_stream_write(out[i]);
+        }
+        if (link->is_restart_due) {
+            link->is_restart_due = false;
+            if (!start(config)) {
+                return;
+            }
+        }
     }
 }
 
 int main(void)
 {
-    static tg_link link = { .update = &update, .probe = probe };
-    static uint8_t out[TG_LINK_OUT_BYTES];
+    static tg_link link = { .update = &update, .block = take_block };
     flash = tg_sim_flash_init(bytes, erased, used, BLOCKS, BLOCK_BYTES, UNIT_BYTES);
     const tg_update_config config = { .flash = tg_sim_flash_device(&flash),
                                       .slot_blocks = SLOT_BLOCKS,
                                       .max_starts = MAX_STARTS,
-                                      .target = target,
-                                      .built_in = built_in_release,
+                                      .target = { .interface_version = TG_INTERFACE_VERSION,
+                                                  .board = TG_BOARD_BIT,
+                                                  .arena_bytes = TG_ARENA_BYTES,
+                                                  .preprocess_id = TG_PREPROCESS_ID,
+                                                  .graph_hash = TG_GRAPH_HASH,
+                                                  .key = TG_UPDATE_KEY },
+                                      .built_in = { { TG_UPDATE_RELEASE } },
                                       .self_test = self_test };
-    uint8_t byte;
     tg_stream_init();
     tg_clock_init();
-    if (!tg_update_check(&config)) {
+    if (!tg_update_check(&config) || !start(&config)) {
         return 1;
     }
-    start(&config);
-    while (tg_stream_read(&byte)) {
-        const uint32_t length = tg_link_feed(&link, byte, out);
-        for (uint32_t i = 0; i < length; i++) {
-            tg_stream_write(out[i]);
-        }
-        if (link.is_restart_due) {
-            link.is_restart_due = false;
-            start(&config);
-        }
-    }
+    serve(&link, &config);
     return 0;
 }

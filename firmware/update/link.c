@@ -75,6 +75,8 @@ static tg_update_result act(tg_link *link, uint8_t type, const uint8_t *content,
     case TG_LINK_RESTART:
         link->is_restart_due = true;
         return TG_UPDATE_OK;
+    case TG_LINK_BLOCK:
+        return link->block(link->context, content, bytes, link->records, &link->record_bytes);
     default:
         return TG_UPDATE_STATE;
     }
@@ -88,20 +90,18 @@ static uint32_t answer(tg_link *link, const uint8_t *frame, uint32_t length, uin
     const uint32_t bytes = length - HEADER_BYTES - CRC_BYTES;
     const uint8_t type = header.type;
     header.type |= TG_LINK_ANSWER;
-    if (type == TG_LINK_PROBE) {
-        int32_t scores[TG_LINK_MAX_SCORES];
-        const uint32_t n = link->probe(link->context, content, bytes, scores);
-        header.result = n > 0 ? TG_UPDATE_OK : TG_UPDATE_SIZE;
-        return put_frame(out, &header, scores, n * (uint32_t)sizeof scores[0]);
-    }
     const bool is_again = link->has_answered && type == link->last_type && header.sequence == link->last_sequence;
     if (!is_again) {
+        link->record_bytes = 0;
         link->last_result = act(link, type, content, bytes);
         link->last_type = type;
         link->last_sequence = header.sequence;
         link->has_answered = true;
     }
     header.result = (uint16_t)link->last_result;
+    if (type == TG_LINK_BLOCK) {
+        return put_frame(out, &header, link->records, link->record_bytes);
+    }
     const tg_link_status status = status_of(link->update);
     return put_frame(out, &header, &status, sizeof status);
 }

@@ -16,7 +16,7 @@
  *     TG_LINK_FINISH                          tg_update_finish
  *     TG_LINK_ACTIVATE                        tg_update_activate
  *     TG_LINK_RESTART                         has the device start anew after the answer
- *     TG_LINK_PROBE     as the device likes   runs what runs now on it; the answer's content is the scores
+ *     TG_LINK_BLOCK     of the sensor         feeds it to what runs now; the answer's content is what that decided
  *
  * The content of every other answer is a tg_link_status. A packet that is no such frame gets no answer. A question with
  * the number and type of the last one is not acted on again, but answered again: so a host that hears nothing asks again.
@@ -31,7 +31,7 @@
 #define TG_LINK_ANSWER 0x80
 #define TG_LINK_MAX_CONTENT 1024
 #define TG_LINK_MAX_FRAME (8 + TG_LINK_MAX_CONTENT + 4)
-#define TG_LINK_MAX_SCORES 16
+#define TG_LINK_MAX_RECORDS 256 /* bytes of what a block decided */
 
 typedef enum {
     TG_LINK_STATUS = 16,
@@ -40,7 +40,7 @@ typedef enum {
     TG_LINK_FINISH = 19,
     TG_LINK_ACTIVATE = 20,
     TG_LINK_RESTART = 21,
-    TG_LINK_PROBE = 22,
+    TG_LINK_BLOCK = 22,
 } tg_link_question;
 
 typedef struct {
@@ -56,15 +56,16 @@ typedef struct {
 
 _Static_assert(sizeof(tg_link_status) == 32, "a status has no padding");
 
-#define TG_LINK_MAX_ANSWER (8 + 4 * TG_LINK_MAX_SCORES + 4)
+#define TG_LINK_MAX_ANSWER (8 + TG_LINK_MAX_RECORDS + 4)
 #define TG_LINK_OUT_BYTES TG_COBS_MAX_BYTES(TG_LINK_MAX_ANSWER)
 
-_Static_assert(sizeof(tg_link_status) <= 4 * TG_LINK_MAX_SCORES, "a status fits an answer");
+_Static_assert(sizeof(tg_link_status) <= TG_LINK_MAX_RECORDS, "a status fits an answer");
 
 typedef struct {
     tg_update *update;
-    /* Runs the model on a window as it came; returns the number of scores, 0 if it is no window. */
-    uint32_t (*probe)(void *context, const uint8_t *window, uint32_t bytes, int32_t scores[TG_LINK_MAX_SCORES]);
+    /* Takes a block as it came: OK, or SIZE if it is none. Fills in what that decided, and how many bytes it is. */
+    tg_update_result (*block)(void *context, const uint8_t *content, uint32_t bytes,
+                              uint8_t records[TG_LINK_MAX_RECORDS], uint32_t *record_bytes);
     void *context;
 
     uint8_t packet[TG_COBS_MAX_BYTES(TG_LINK_MAX_FRAME)];
@@ -74,6 +75,8 @@ typedef struct {
     uint8_t last_type;
     uint32_t last_sequence;
     tg_update_result last_result;
+    uint8_t records[TG_LINK_MAX_RECORDS]; /* of the last question */
+    uint32_t record_bytes;
 } tg_link;
 
 /* Takes the next byte. Returns the bytes of the answer that it completes a question for, mostly 0. */

@@ -23,6 +23,7 @@ typedef enum {
     TG_UPDATE_INTERRUPTED = 17,   /* the device started anew while it was being received */
     TG_UPDATE_FLASH = 18,         /* an operation of the flash failed */
     TG_UPDATE_STATE = 19,         /* not the time for it */
+    TG_UPDATE_CONFIG = 20,        /* rules or limits that the product cannot go by */
 } tg_update_result;
 
 #endif

@@ -91,3 +91,7 @@ class AuditFailed(TailgateError):
     """A release is not what was signed, or cannot be made again."""
 
     exit_code = 6
+
+
+class DeviceError(TailgateError):
+    """A device does not answer, or does not take what it is given."""

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from stages.core.cgen.emit import FILES
-from stages.core.conversion import INTERFACE_VERSION, Around, Conversion, convert
+from stages.core.cgen.identity import INTERFACE_VERSION
+from stages.core.conversion import Around, Conversion, convert
 from stages.core.errors import ConfigError
 from stages.core.graph.export import SCORE
 from stages.core.graph.reference import execute, score_codes

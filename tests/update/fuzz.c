@@ -193,11 +193,13 @@ static void check_metadata(const uint8_t *data, uint32_t bytes, bool is_right)
     }
 }
 
-static uint32_t probe(void *context, const uint8_t *window, uint32_t bytes, int32_t *scores)
+static tg_update_result take_block(void *context, const uint8_t *content, uint32_t bytes, uint8_t *records,
+                                   uint32_t *record_bytes)
 {
     (void)context;
-    scores[0] = bytes > 0 ? window[bytes - 1] : 0;
-    return bytes % (TG_LINK_MAX_SCORES + 1) > 0;
+    *record_bytes = bytes % (TG_LINK_MAX_RECORDS + 1);
+    memset(records, bytes > 0 ? content[bytes - 1] : 0, *record_bytes);
+    return *record_bytes > 0 ? TG_UPDATE_OK : TG_UPDATE_SIZE;
 }
 
 static void feed(tg_link *link, const uint8_t *bytes, uint32_t n)
@@ -262,7 +264,7 @@ static void check_link(const uint8_t *data, uint32_t bytes, bool is_framed)
     memset(erased, 0xFF, sizeof erased);
     fill_flash(erased, false);
     device_start(it, UINT32_MAX, TG_CUT_BEFORE, 0);
-    link = (tg_link){ .update = &it->update, .probe = probe };
+    link = (tg_link){ .update = &it->update, .block = take_block };
     if (is_framed) {
         ask(&link, data, bytes);
     } else {

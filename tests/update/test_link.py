@@ -1,178 +1,129 @@
-"""An update over the serial line of a device: the emulated Cortex-M55, and the same sources on the host."""
+"""An update of the product over its serial line: on the emulated Cortex-M55, and from the same sources on the host."""
 
 from __future__ import annotations
 
+import shutil
 import struct
-import subprocess
-import threading
-import zlib
+from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pytest
-from cobs import cobs
 
 from stages.core.bundle.format import BOARDS, pack
-from stages.core.bundle.sections import pack_golden
+from stages.core.bundle.sections import pack_config
 from stages.core.device.harness import qemu_command
+from stages.core.device.tools import call
+from stages.core.device.update_line import (
+    BUILT_IN,
+    Device,
+    Question,
+    Result,
+    Simulation,
+    SlotState,
+    send,
+)
+from stages.core.errors import ArtifactError, DeviceError
+from stages.update import main, parser
 from tests.core.device.boards import EMULATED, FIRMWARE, load_board, need_tools
-from tests.update.library import BUILT_IN, CONTENT, IDENTITY, Result, Signer, State
+from tests.update import library, networks
+from tests.update.library import Signer
+from tests.update.networks import FIRST, SECOND, counts
 
 BOARD_NAMES = ["native", "mps3_an547"]
-STATUS, BEGIN, DATA, FINISH, ACTIVATE, RESTART, PROBE = range(16, 23)
-HERE = IDENTITY
 BUILT_IN_RELEASE = (1, 0, 0)
-INPUTS, OUTPUTS = 16, 2
-ANSWER_S = 60.0
-RNG = np.random.Generator(np.random.PCG64(17))
-WINDOW = RNG.integers(-128, 128, INPUTS, dtype=np.int16)
+BLOCK = 32
+ONE = counts(1)[0]
+#: What each variant of the image is built with, over and above.
+VARIANTS = {"usual": [], "hurried": ["-DTG_UPDATE_BUDGET_TICKS=10"], "keyless": ["-DTG_UPDATE_KEY="]}
 
 
-class Model:
-    """A dense layer, as the device has it."""
-
-    def __init__(self, seed: int):
-        rng = np.random.Generator(np.random.PCG64(seed))
-        self.weights = rng.integers(-127, 128, (OUTPUTS, INPUTS), dtype=np.int8)
-        self.bias = rng.integers(-1000, 1000, OUTPUTS, dtype=np.int32)
-
-    def bytes(self) -> bytes:
-        return self.weights.tobytes() + self.bias.astype("<i4").tobytes()
-
-    def scores(self, windows: np.ndarray) -> np.ndarray:
-        return windows.astype(np.int32) @ self.weights.T.astype(np.int32) + self.bias
-
-    def sections(self, n_windows: int = 4) -> dict[str, bytes]:
-        windows = RNG.integers(-128, 128, (n_windows, INPUTS), dtype=np.int16)
-        golden = pack_golden(windows[:, :, None], self.scores(windows))
-        return {"weights": self.bytes(), "golden": golden}
-
-
-BUILT_IN_MODEL, FIRST, SECOND = Model(1), Model(2), Model(3)
-
-
-def write_target(folder: Path, key: bytes, board: str) -> None:
-    """Write what the image is compiled for."""
-
-    def listed(content: bytes) -> str:
-        return "{ " + ", ".join(map(str, content)) + " }"
-
-    lines = [
-        '#include "update/bundle.h"',
-        f"static const tg_target target = {{ .interface_version = {HERE.interface_version},",
-        f"    .board = {BOARDS[board]}, .arena_bytes = {HERE.arena_bytes},",
-        f"    .preprocess_id = {listed(bytes.fromhex(HERE.preprocess_id))},",
-        f"    .graph_hash = {listed(bytes.fromhex(HERE.graph_hash))}, .key = {listed(key)} }};",
-        f"static const tg_release built_in_release = {{ {{ {', '.join(map(str, BUILT_IN_RELEASE))} }} }};",
-        f"static const uint8_t built_in_weights[] = {listed(BUILT_IN_MODEL.bytes())};",
-    ]
-    folder.mkdir()
-    (folder / "update_target.h").write_text("\n".join([*lines, ""]), encoding="utf-8")
-
-
-def build(folder: Path, key: bytes, board: str) -> Path:
-    write_target(folder / "target", key, board)
-    options = [f"-DTG_BOARD={board}", "-DTG_FORWARD_ONLY=ON", f"-DTG_UPDATE_TARGET={folder / 'target'}"]
+def build(folder, key, board):
+    """Build the image in each variant; the sources are compiled once."""
+    generated = folder / "generated"
+    generated.mkdir()
+    for name, text in networks.BUILT_IN.made.files.items():
+        (generated / name).write_text(text, encoding="utf-8")
+    release = ".".join(map(str, BUILT_IN_RELEASE))
+    options = [f"-DTG_BOARD={board}", f"-DTG_GENERATED={generated}", f"-DTG_UPDATE_RELEASE={release}"]
+    options += ["-DTG_UPDATE_SLOT_BYTES=32768", "-DTG_UPDATE_BUDGET_TICKS=", f"-DTG_UPDATE_KEY={key.hex()}"]
     if board in EMULATED:
         options += [f"-DCMAKE_TOOLCHAIN_FILE={FIRMWARE}/cmake/arm-none-eabi.cmake", "-DTG_TICK_HZ=32000000"]
     else:
         options += ["-DTG_SANITIZE=ON", "-DTG_OPTIMIZE=-O1"]
-    for command in (
-        ["cmake", "-G", "Ninja", "-S", FIRMWARE, "-B", folder / "build", *options],
-        ["ninja", "-C", folder / "build", "-j", "1", "update_sim"],
-    ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout[-3000:]
-    return folder / "build" / "update_sim.elf"
+    images = {}
+    for variant, more in VARIANTS.items():
+        call(["cmake", "-G", "Ninja", "-S", FIRMWARE, "-B", folder / "build", *options, *more], board)
+        call(["ninja", "-C", folder / "build", "-j", "1", "update"], board)
+        images[variant] = shutil.copy(folder / "build" / "update.elf", folder / f"{variant}.elf")
+    return images
 
 
 class Host:
-    """The other end of the line."""
+    """The other end of the line, which also stands for the sensor."""
 
     def __init__(self, command):
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
-        )
-        self.sequence = 0
-        self.watchdog = threading.Timer(ANSWER_S, self.process.kill)
-        self.watchdog.start()
+        self.line = Simulation(command)
+        self.device = Device(self.line, "the device of the test", timeout_s=20)
+        self.number = 0
 
-    def close(self):
-        self.watchdog.cancel()
-        self.process.kill()
-        self.process.wait()
+    def ask(self, question, content=b""):
+        return self.device.ask(question, content)[0]
 
-    def send(self, data: bytes) -> None:
-        self.process.stdin.write(data)
+    def restart(self):
+        self.number = 0
+        return self.ask(Question.RESTART)
 
-    def read(self) -> bytes:
-        packet = b""
-        while not packet.endswith(b"\0"):
-            byte = self.process.stdout.read(1)
-            assert byte, "the device ended"
-            packet += byte
-        return cobs.decode(packet[:-1])
+    def install(self, bundle):
+        assert send(self.device, bundle) == Result.OK
+        assert [self.ask(Question.ACTIVATE), self.restart()] == [Result.OK] * 2
 
-    def frame(self, kind: int, content: bytes = b"") -> bytes:
-        body = struct.pack("<BBHI", 1, kind, 0, self.sequence) + content
-        return cobs.encode(body + struct.pack("<I", zlib.crc32(body))) + b"\0"
+    def block(self, frames):
+        content = struct.pack("<I", self.number) + frames.tobytes()
+        self.number += 1
+        return content
 
-    def answer(self, kind: int) -> tuple[Result, bytes]:
-        frame = self.read()
-        version, answered, result, sequence = struct.unpack_from("<BBHI", frame)
-        assert (version, answered, sequence) == (1, kind | 0x80, self.sequence)
-        assert frame[-4:] == struct.pack("<I", zlib.crc32(frame[:-4]))
-        return Result(result), frame[8:-4]
-
-    def ask(self, kind: int, content: bytes = b"") -> tuple[Result, bytes]:
-        self.sequence += 1
-        self.send(self.frame(kind, content))
-        return self.answer(kind)
-
-    def update(self, bundle: bytes, piece: int = 1024) -> Result:
-        """Send a bundle until the device refuses, or to its end."""
-        result, _ = self.ask(BEGIN, struct.pack("<I", len(bundle)))
-        for at in range(0, len(bundle), piece):
-            if result == Result.OK:
-                result, _ = self.ask(DATA, bundle[at : at + piece])
-        return self.ask(FINISH)[0] if result == Result.OK else result
-
-    def status(self):
-        """What runs, the states of the slots, and the last result."""
-        fields = struct.unpack("<6B2x6I", self.ask(STATUS)[1])
-        return fields[0], [State(state) for state in fields[1:3]], Result(fields[5]), fields[9:]
-
-    def scores(self) -> list[int]:
-        return list(struct.unpack("<2i", self.ask(PROBE, WINDOW.tobytes())[1]))
+    def decide(self, window=ONE):
+        """Class, causes of a fault and score codes of a window, before which some of the stream is missing."""
+        self.number += 100
+        answers = [
+            self.device.ask(Question.BLOCK, self.block(window[at : at + BLOCK])) for at in range(0, len(window), BLOCK)
+        ]
+        assert [result for result, _ in answers] == [Result.OK] * 4
+        assert [len(records) for _, records in answers] == [0, 0, 0, 28]
+        record = answers[-1][1]
+        return record[1], record[17], list(struct.unpack_from("<2i", record, 20))
 
 
-def expected(model: Model) -> list[int]:
-    return model.scores(WINDOW[None])[0].tolist()
+def expected(release, class_=0, window=ONE):
+    return class_, 0, release.scores(window[None])[0].tolist()
 
 
 @pytest.fixture(scope="module", params=BOARD_NAMES)
-def image(request, tmp_path_factory, signer):
+def images(request, tmp_path_factory, signer):
     need_tools(request.param)
     return request.param, build(tmp_path_factory.mktemp(request.param), signer.public, request.param)
 
 
-@pytest.fixture
-def host(image):
-    name, elf = image
-    command = [*qemu_command(load_board(name), elf), "-serial", "stdio"] if name in EMULATED else [elf]
-    it = Host(command)
-    yield it
-    it.close()
+def started(images, variant="usual"):
+    name, elves = images
+    elf = elves[variant]
+    return Host([*qemu_command(load_board(name), elf), "-serial", "stdio"] if name in EMULATED else [elf])
 
 
 @pytest.fixture
-def made(image, signer):
+def host(images):
+    host = started(images)
+    with closing(host.line):
+        yield host
+
+
+@pytest.fixture
+def made(images, signer):
     """Make bundles for the board, signed."""
 
-    def make(model=SECOND, release=(1, 2, 0), n_windows=4, key=signer, **changes):
-        identity = replace(HERE, release=release, **({"boards": BOARDS[image[0]]} | changes))
-        return key.bundle(identity, **model.sections(n_windows))
+    def make(network=SECOND, release=(1, 2, 0), key=signer, sections=None, **changes):
+        identity = replace(network.identity(release, BOARDS[images[0]]), **changes)
+        return key.bundle(identity, **(network.sections() | (sections or {})))
 
     return make
 
@@ -180,21 +131,46 @@ def made(image, signer):
 @pytest.fixture
 def updated(host, made):
     """A device on its first update."""
-    assert host.update(made(FIRST, (1, 1, 0))) == Result.OK
-    assert [host.ask(kind)[0] for kind in (ACTIVATE, RESTART)] == [Result.OK] * 2
+    host.install(made(FIRST, (1, 1, 0)))
     return host
 
 
-def test_a_good_bundle_becomes_what_runs(host, made):
-    assert (host.status()[0], host.scores()) == (BUILT_IN, expected(BUILT_IN_MODEL))
-    assert host.update(made(FIRST, (1, 1, 0))) == Result.OK
-    assert host.scores() == expected(BUILT_IN_MODEL)
-    assert [host.ask(kind)[0] for kind in (ACTIVATE, RESTART)] == [Result.OK] * 2
-    assert host.status() == (0, [State.CONFIRMED, State.EMPTY], Result.OK, (1, 1, 0))
-    assert host.scores() == expected(FIRST)
-    assert host.update(made(SECOND), piece=100) == Result.OK
-    assert [host.ask(kind)[0] for kind in (ACTIVATE, RESTART)] == [Result.OK] * 2
-    assert (host.status()[0], host.scores()) == (1, expected(SECOND))
+def test_the_networks_differ_in_everything_that_training_determines():
+    codes = {"codes", "factors", "multiplier", "bias", "weights"}
+    tables = [network.made.contract["weights"] for network in (networks.BUILT_IN, FIRST, SECOND)]
+    assert tables[0] == tables[1] == tables[2]
+    assert {row["array"] for row in tables[0]} == codes
+    for name in codes:
+        rows = [row for row in tables[0] if row["array"] == name]
+        size = 1 if name == "weights" else 4
+        spans = [slice(row["offset"], row["offset"] + size * row["count"]) for row in rows]
+        assert any(networks.BUILT_IN.made.weights[span] != FIRST.made.weights[span] for span in spans), name
+    assert len({network.made.contract["graph_hash"] for network in (networks.BUILT_IN, FIRST, SECOND)}) == 1
+
+
+def test_a_good_bundle_becomes_what_runs_and_answers_as_its_network(host, made):
+    assert (host.device.status().running, host.decide()) == (BUILT_IN, expected(networks.BUILT_IN))
+    assert send(host.device, made(FIRST, (1, 1, 0))) == Result.OK
+    assert host.decide() == expected(networks.BUILT_IN)
+    assert [host.ask(Question.ACTIVATE), host.restart()] == [Result.OK] * 2
+    status = host.device.status()
+    assert (status.running, status.slots, status.active) == (0, (SlotState.CONFIRMED, SlotState.EMPTY), 0)
+    assert (status.result, status.release, status.running_release) == (Result.OK, (1, 1, 0), (1, 1, 0))
+    for window in counts(3):
+        assert host.decide(window) == expected(FIRST, window=window)
+    host.restart()
+    assert host.decide() == expected(FIRST)
+
+
+def test_rules_and_limits_come_with_the_bundle(updated, made):
+    loud = counts(1, largest=32767)[0]
+    assert updated.decide(loud) == expected(FIRST, window=loud)
+    updated.install(made(SECOND))
+    assert updated.device.status().running == 1
+    assert updated.decide() == expected(SECOND, class_=2)
+    assert updated.decide(loud) == (255, 1, [0, 0])
+    updated.restart()
+    assert updated.decide() == expected(SECOND, class_=2)
 
 
 def corrupted(made, signer):
@@ -209,10 +185,15 @@ def resigned(bundle, signer, at, value):
     return bytes(changed) + signer.sign(bytes(changed))
 
 
-def lying(made, signer):
-    wrong = FIRST.sections() | {"weights": SECOND.bytes()}
-    boards = struct.unpack_from("<I", made(), 44)[0]
-    return signer.bundle(replace(HERE, release=(1, 2, 0), boards=boards), **wrong)
+def unsigned(made, signer):
+    bundle = made()
+    return pack(networks.SECOND.identity((1, 2, 0), struct.unpack_from("<I", bundle, 44)[0]), SECOND.sections())
+
+
+def averaging(made, signer):
+    contract = SECOND.made.contract
+    rules = {**contract["decision"]["rules"], "average": 2}
+    return made(sections={"config": pack_config({**contract, "decision": {"rules": rules}})})
 
 
 REFUSED = {
@@ -220,56 +201,109 @@ REFUSED = {
     "truncated": (Result.SIZE, lambda made, signer: made()[:-16]),
     "no bundle": (Result.MAGIC, lambda made, signer: bytes(1000)),
     "other format": (Result.FORMAT, lambda made, signer: resigned(made(), signer, 4, 1)),
-    "interface": (Result.INTERFACE, lambda made, signer: made(interface_version=6)),
+    "interface": (Result.INTERFACE, lambda made, signer: made(interface_version=99)),
     "board": (Result.BOARD, lambda made, signer: made(boards=BOARDS["mps2_an386"])),
-    "arena": (Result.ARENA, lambda made, signer: made(arena_bytes=6049)),
+    "arena": (Result.ARENA, lambda made, signer: made(arena_bytes=SECOND.made.arena.arena_bytes + 16)),
     "preprocess": (Result.PREPROCESS, lambda made, signer: made(preprocess_id="23" * 32)),
     "graph": (Result.GRAPH, lambda made, signer: made(graph_hash="34" * 32)),
+    "weights": (Result.GRAPH, lambda made, signer: made(sections={"weights": SECOND.made.weights[:-16]})),
     "downgrade": (Result.DOWNGRADE, lambda made, signer: made(release=(1, 0, 9))),
-    "unsigned": (Result.UNSIGNED, lambda made, signer: pack(replace(HERE, release=(1, 2, 0), boards=7), CONTENT)),
+    "unsigned": (Result.UNSIGNED, unsigned),
     "other key": (Result.SIGNATURE, lambda made, signer: made(key=Signer(signer.library, bytes(32)))),
-    "self-test": (Result.SELF_TEST, lying),
-    "over budget": (Result.OVER_BUDGET, lambda made, signer: made(n_windows=250)),
+    "rules": (Result.CONFIG, averaging),
+    "self-test": (Result.SELF_TEST, lambda made, signer: made(sections={"weights": FIRST.made.weights})),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_not_right_is_refused_by_its_own_code_and_the_old_model_keeps_running(
-    image, updated, made, signer, name
-):
+def test_what_is_not_right_is_refused_by_its_own_code_and_the_old_network_keeps_running(updated, made, signer, name):
     code, make = REFUSED[name]
-    if (name, image[0]) == ("over budget", "native"):
+    bundle = make(made, signer)
+    assert send(updated.device, bundle) == code
+    status = updated.device.status()
+    assert (status.running, status.slots, status.result) == (0, (SlotState.CONFIRMED, SlotState.EMPTY), code)
+    assert updated.decide() == expected(FIRST)
+    assert updated.ask(Question.ACTIVATE) == Result.STATE
+    updated.restart()
+    assert updated.device.status() == status
+    assert updated.decide() == expected(FIRST)
+
+
+def test_a_network_that_is_too_late_is_refused(images, made):
+    if images[0] not in EMULATED:
         pytest.skip("a host has no clock that repeats")
-    assert updated.update(make(made, signer)) == code
-    assert updated.scores() == expected(FIRST)
-    running = (0, [State.CONFIRMED, State.EMPTY], code, (1, 1, 0))
-    assert updated.status() == running
-    assert updated.ask(ACTIVATE)[0] == Result.STATE
-    updated.ask(RESTART)
-    assert (updated.status(), updated.scores()) == (running, expected(FIRST))
+    host = started(images, "hurried")
+    with closing(host.line):
+        assert send(host.device, made()) == Result.OVER_BUDGET
+        assert (host.device.status().running, host.decide()) == (BUILT_IN, expected(networks.BUILT_IN))
+
+
+def test_a_device_without_a_key_takes_nothing(images, made):
+    host = started(images, "keyless")
+    with closing(host.line):
+        assert send(host.device, made()) == Result.SIGNATURE
+        assert host.decide() == expected(networks.BUILT_IN)
 
 
 def test_a_question_that_comes_twice_is_acted_on_once(host, made):
     bundle = made()
-    host.ask(BEGIN, struct.pack("<I", len(bundle)))
-    for at in range(0, len(bundle), 300):
-        host.ask(DATA, bundle[at : at + 300])
-        host.send(host.frame(DATA, bundle[at : at + 300]))
-        assert host.answer(DATA)[0] == Result.OK
-    host.ask(FINISH)
-    host.send(host.frame(FINISH))
-    assert host.answer(FINISH)[0] == Result.OK
+
+    def twice(question, content=b""):
+        first = host.device.ask(question, content)
+        host.line.write(host.device.frame(question, content))
+        assert host.device.answer(question) == first
+        return first
+
+    host.ask(Question.BEGIN, struct.pack("<I", len(bundle)))
+    for at in range(0, len(bundle), 1000):
+        assert twice(Question.DATA, bundle[at : at + 1000])[0] == Result.OK
+    assert twice(Question.FINISH)[0] == Result.OK
+    records = [twice(Question.BLOCK, host.block(ONE[at : at + BLOCK]))[1] for at in range(0, len(ONE), BLOCK)]
+    assert list(struct.unpack_from("<2i", records[-1], 20)) == expected(networks.BUILT_IN)[2]
 
 
 def test_noise_on_the_line_is_not_answered_and_does_no_harm(host):
-    good = host.frame(STATUS)
+    good = host.device.frame(Question.STATUS)
     noise = [b"\0\0", good[:9] + b"\0", bytes(range(1, 256)) * 9 + b"\0", good[:5] + bytes([good[5] ^ 8]) + good[6:]]
-    host.send(b"".join(noise))
-    assert host.status()[0] == BUILT_IN
+    host.line.write(b"".join(noise))
+    assert host.device.status().running == BUILT_IN
 
 
 def test_a_start_in_the_middle_of_a_download_is_remembered(updated, made):
-    updated.ask(BEGIN, struct.pack("<I", len(made())))
-    updated.ask(DATA, made()[:300])
-    updated.ask(RESTART)
-    assert updated.status() == (0, [State.CONFIRMED, State.EMPTY], Result.INTERRUPTED, (1, 1, 0))
+    updated.ask(Question.BEGIN, struct.pack("<I", len(made())))
+    updated.ask(Question.DATA, made()[:300])
+    updated.restart()
+    status = updated.device.status()
+    assert (status.running, status.result, status.running_release) == (0, Result.INTERRUPTED, (1, 1, 0))
+
+
+def test_the_host_knows_the_results_and_states_of_the_device():
+    for ours, theirs in ((Result, library.Result), (SlotState, library.State)):
+        assert {each.name: each.value for each in ours} == {each.name: each.value for each in theirs}
+
+
+@pytest.fixture
+def command(images, tmp_path):
+    """Run the command on a bundle and a simulated device."""
+    if images[0] in EMULATED:
+        pytest.skip("the host's image is enough to try the command")
+
+    def run(bundle):
+        file = tmp_path / "bundle.bin"
+        file.write_bytes(bundle)
+        return main(parser().parse_args([f"exec:{images[1]['usual']}", str(file)]))
+
+    return run
+
+
+def test_the_command_says_what_runs(command, made):
+    said = command(made(FIRST, (1, 1, 0)))
+    assert said.endswith("runs release 1.1.0, confirmed, from slot 0; before, it ran 1.0.0 from the firmware")
+
+
+def test_the_command_says_why_a_bundle_is_refused_and_what_runs(command, made):
+    expected = r"bundle\.bin: the device refuses release 1\.2\.0 \(GRAPH\): .* goes on with release 1\.0\.0, built in\."
+    with pytest.raises(DeviceError, match=expected):
+        command(made(graph_hash="34" * 32))
+    with pytest.raises(ArtifactError, match="the bundle: its header says"):
+        command(made()[:-16])

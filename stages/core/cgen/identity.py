@@ -14,12 +14,15 @@ from stages.core.cgen.streaming import Kept
 from stages.core.graph.ir import Graph, Op
 from stages.core.plan import Plan
 
+#: Changes when a device or a host that understood the old contracts would misread the new ones.
+INTERFACE_VERSION = 5
+
 
 def graph_hash(graph: Graph, arena: Plan, kept: Mapping[str, Kept]) -> str:
-    """Hash everything of a network that is compiled in: kernels, shapes, ranges, literals, and places in the arena.
+    """Hash everything of a network that is compiled in: kernels, shapes, literals, and places in the arena.
 
-    The values of constant arrays, which are the weights, are not in it; their types, sizes and order are. Names are
-    not in it either.
+    What training determines, and so lies among the weights, is not in it: arrays, zero points, ranges, factors. Their
+    types, sizes and order are. Names are not in it either.
 
     Parameters
     ----------
@@ -46,12 +49,13 @@ def graph_hash(graph: Graph, arena: Plan, kept: Mapping[str, Kept]) -> str:
 
 
 def _call(call: KernelCall, op: Op, places: Mapping[str, int]) -> list[Any]:
+    code = call.written(lambda array, index: f"{array}[{index}]")
     return [
-        call.kernel,
-        call.shape,
-        call.clip,
-        [[array.ctype, array.count] for array in call.arrays],
-        call.scalars,
+        code.kernel,
+        code.shape,
+        code.clip,
+        [[array.ctype, array.count] for array in call.constants],
+        code.scalars,
         [places[op.inputs[i].name] for i in call.inputs],
         places[op.output.name],
     ]

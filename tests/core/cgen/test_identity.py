@@ -6,6 +6,7 @@ import numpy as np
 
 from stages.core.cgen.identity import graph_hash
 from stages.core.cgen.lifetimes import lifetimes
+from stages.core.graph.ir import GlobalAveragePool
 from stages.core.graph.lower import read_graph
 from stages.core.plan import plan
 from tests.core.graph.networks import exported
@@ -25,6 +26,17 @@ def test_other_weights_have_the_same_hash():
     first = graph.ops[0]
     others = {"weight": -first.weight, "bias": first.bias + 1, "multiplier": first.multiplier * np.float32(0.5)}
     assert hash_of(with_first(graph, **others)) == hash_of(graph)
+
+
+def test_other_scales_zero_points_and_ranges_have_the_same_hash():
+    graph = read_graph(exported("int8"))
+    clipped = with_first(graph, y_min=-100, y_max=100)
+    first = clipped.ops[0]
+    moved = replace(first.output, zero_point=first.output.zero_point + 1, scale=2 * first.output.scale)
+    pool = next(op for op in graph.ops if isinstance(op, GlobalAveragePool))
+    ops = [replace(op, multiplier=2 * op.multiplier) if op is pool else op for op in clipped.ops]
+    others = with_first(replace(clipped, ops=tuple(ops)), y_min=-90, y_max=110, output=moved)
+    assert hash_of(others) == hash_of(clipped)
 
 
 def test_what_is_compiled_in_changes_the_hash():
