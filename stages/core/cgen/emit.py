@@ -149,7 +149,7 @@ def _call(call: KernelCall, symbol: str, op: Op, tensors: Mapping[str, dict[str,
         "shape": code.shape,
         "clip_type": call.clip_type,
         "clip": code.clip,
-        "constants": [*(f"weights->{symbol}_{array.name}" for array in call.arrays), *code.scalars],
+        "constants": [*(f"apart(weights->{symbol}_{array.name})" for array in call.arrays), *code.scalars],
         "inputs": [tensors[op.inputs[i].name]["symbol"] for i in call.inputs],
         "output": tensors[op.output.name]["symbol"],
     }

@@ -229,22 +229,21 @@ def _types(op: Op) -> str:
 
 
 def _clip(op: Clipping) -> tuple[str | None, Fields]:
-    """Say what may be produced; a limit that is the type's own is in the code, since it costs nothing there."""
+    """Say what may be produced; a limit that is the type's own, or zero, is in the code, where it costs least."""
     if op.output.dtype == "float32":
         return "tg_range", {"min": float32(op.y_min), "max": float32(op.y_max)}
     if op.output.dtype == "int32":
         return None, {}
     least, most = -_LARGEST[op.output.dtype], _LARGEST[op.output.dtype] - 1
-    y_min, y_max = int(op.y_min), int(op.y_max)
-    return "tg_codes", {
-        "zero_point": _zero_point(op.output),
-        "min": least if y_min == least else Learned(y_min),
-        "max": most if y_max == most else Learned(y_max),
-    }
+    given = {least, most} | ({0} if op.output.dtype == "int16" else set())
+    y_min, y_max = (int(code) if code in given else Learned(int(code)) for code in (op.y_min, op.y_max))
+    return "tg_codes", {"zero_point": _zero_point(op.output), "min": y_min, "max": y_max}
 
 
 def _zero_point(tensor: Tensor) -> int | Learned:
-    return Learned(tensor.zero_point) if tensor.dtype == "int8" else 0
+    """Leave the zero point of what begins at real zero, as after a ReLU, in the code: no training moves it."""
+    least = -_LARGEST["int8"]
+    return Learned(tensor.zero_point) if tensor.dtype == "int8" and tensor.zero_point != least else tensor.zero_point
 
 
 def _factor(value: float | np.float32) -> Learned:

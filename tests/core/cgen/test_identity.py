@@ -6,7 +6,7 @@ import numpy as np
 
 from stages.core.cgen.identity import graph_hash
 from stages.core.cgen.lifetimes import lifetimes
-from stages.core.graph.ir import GlobalAveragePool
+from stages.core.graph.ir import Dense, GlobalAveragePool, Graph
 from stages.core.graph.lower import read_graph
 from stages.core.plan import plan
 from tests.core.graph.networks import exported
@@ -31,11 +31,11 @@ def test_other_weights_have_the_same_hash():
 def test_other_scales_zero_points_and_ranges_have_the_same_hash():
     graph = read_graph(exported("int8"))
     clipped = with_first(graph, y_min=-100, y_max=100)
-    first = clipped.ops[0]
-    moved = replace(first.output, zero_point=first.output.zero_point + 1, scale=2 * first.output.scale)
-    pool = next(op for op in graph.ops if isinstance(op, GlobalAveragePool))
-    ops = [replace(op, multiplier=2 * op.multiplier) if op is pool else op for op in clipped.ops]
-    others = with_first(replace(clipped, ops=tuple(ops)), y_min=-90, y_max=110, output=moved)
+    pool, last = (next(op for op in graph.ops if isinstance(op, kind)) for kind in (GlobalAveragePool, Dense))
+    moved = replace(last.output, zero_point=last.output.zero_point + 1, scale=2 * last.output.scale)
+    changed = {pool.name: replace(pool, multiplier=2 * pool.multiplier), last.name: replace(last, output=moved)}
+    ops = tuple(changed.get(op.name, op) for op in clipped.ops)
+    others = with_first(Graph(graph.input, moved, ops), y_min=-90, y_max=110)
     assert hash_of(others) == hash_of(clipped)
 
 
