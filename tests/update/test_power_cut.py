@@ -15,8 +15,9 @@ from tests.update.library import IDENTITY, compile_program, target_bytes
 CASES = [
     (256, 4, 5, 1),
     (128, 16, 7, 3),
-    (1024, 64, 1, 12),
+    (1024, 64, 1, 5),
     pytest.param(128, 16, 7, 100, marks=pytest.mark.slow),
+    pytest.param(1024, 64, 1, 12, marks=pytest.mark.slow),
     pytest.param(4096, 8, 1, 5, marks=pytest.mark.slow),
 ]
 STORIES = ["update", "rollback of an ill trial", "rollback of a silent trial", "return from a damaged slot"]
