@@ -306,6 +306,36 @@ def test_what_is_not_right_is_refused_by_its_own_code_and_the_old_network_keeps_
     assert updated.decide() == expected(FIRST)
 
 
+#: Words of the section `config` (docs/bundle.md) that no product of two outputs and two channels can go by.
+BAD_WORDS = {
+    "layout": (0, 2),
+    "outputs": (1, 3),
+    "channels": (2, 1),
+    "pick": (3, 2),
+    "hysteresis without a lower exit": (4, 1),
+    "hysteresis": (4, 2),
+    "margin with severest": (5, 1),
+    "average": (6, 2),
+    "need beyond of": (7, 2),
+    "hold": (10, 0),
+    "least time above the most": (12, 2**31),
+    "reserved": (15, 1),
+    "low above high": (16 + 4 * 2, 2**31 - 1),
+}
+
+
+def test_rules_and_limits_that_the_product_cannot_go_by_are_refused(images, updated, made):
+    if images[0] in EMULATED:
+        pytest.skip("the host's image is enough to try all of them")
+    good = SECOND.sections()["config"]
+    bad = {"truncated": good[:-4], "longer": good + bytes(4), "empty": b""}
+    for name, (at, word) in BAD_WORDS.items():
+        bad[name] = good[: 4 * at] + struct.pack("<I", word) + good[4 * at + 4 :]
+    results = {name: send(updated.device, made(sections={"config": config})) for name, config in bad.items()}
+    assert results == dict.fromkeys(bad, Result.CONFIG)
+    assert send(updated.device, made(sections={"config": good})) == Result.OK
+
+
 def test_a_start_in_the_middle_of_a_download_is_remembered(updated, made):
     updated.ask(Question.BEGIN, struct.pack("<I", len(made())))
     updated.ask(Question.DATA, made()[:300])
