@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,11 @@ from stages.core.bundle.format import Identity
 from stages.core.bundle.sections import pack_config, pack_golden
 from stages.core.conversion import Around, Conversion, convert
 from stages.core.dsp.contract import Preprocess, preprocess
-from stages.core.graph.export import export_onnx
 from stages.core.graph.reference import execute, score_codes
 from stages.core.runtime.fault import NO_LIMITS, Limits
 from stages.core.schema.decision import Decision
 from stages.core.schema.runtime import Runtime
-from tests.core.graph.networks import SCALE, ds_cnn, quantised
+from tests.core.graph.qdq import Writer
 from tests.kernels.random_networks import preprocess_contract
 
 ROOT = Path(__file__).parents[2]
@@ -38,15 +37,22 @@ DECISION, RUNTIME = Decision.model_validate(section("decision")), Runtime.model_
 
 
 def counts(n_windows: int, largest: int = QUIET) -> np.ndarray:
+    """Noise, in each window and channel of another strength."""
     rng = np.random.Generator(np.random.PCG64(17))
-    return rng.integers(-largest, largest + 1, (n_windows, WINDOW, CHANNELS), dtype=np.int16)
+    strength = rng.uniform(0.4, 1.0, (n_windows, 1, CHANNELS)) * largest
+    return (rng.uniform(-1, 1, (n_windows, WINDOW, CHANNELS)) * strength).astype(np.int16)
 
 
-@cache
 def trained(seed: int) -> bytes:
-    """A network of the one architecture, all of whose numbers come from the seed and are then quantised."""
-    model = quantised(ds_cnn(CHANNELS, seed, OUTPUTS), CHANNELS, WINDOW)
-    return export_onnx(model, CHANNELS, WINDOW, SCALE)
+    """A network of the one architecture: weights, scales and zero points come from the seed."""
+    net = Writer((1, CHANNELS, WINDOW), 2.0**-6, 0, seed)
+    stem = net.weighted("Conv", net.input, 8, CHANNELS, 5, ends="Relu", pads=[2, 2], strides=[2])
+    branch = net.weighted("Conv", stem, 8, 1, 3, group=8, pads=[1, 1])
+    total = net.layer("Add", stem, branch)
+    smooth = net.layer("AveragePool", total, kernel_shape=[3], strides=[2], pads=[1, 1], count_include_pad=1)
+    thin = net.weighted("Conv", smooth, 10, 8, 1)
+    flat = net.layer("Flatten", net.layer("GlobalAveragePool", thin), kept=True)
+    return net.model(net.weighted("Gemm", flat, OUTPUTS, 10, transB=1), (1, OUTPUTS)).SerializeToString()
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,7 @@ def test_the_networks_differ_in_everything_that_training_determines():
         if ours.weights[row["offset"] : end] != theirs.weights[row["offset"] : end]:
             differ.add(row["array"])
     assert differ == {"weights", "bias", "multiplier", "codes", "factors"}
+    assert (networks.BUILT_IN.scores(counts(3)) != FIRST.scores(counts(3))).all()
 
 
 def test_a_good_bundle_becomes_what_runs_and_answers_as_its_network(host, made):
