@@ -7,7 +7,7 @@ VENV := .venv
 PYTEST := python -m pytest tests/pipeline tests/kernels tests -n 2 --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: run test test-all bench bench-kernels lint setup toolchain clean
+.PHONY: run test test-all bench bench-kernels fuzz lint setup toolchain clean
 
 run: setup
 	sh .ci/pipeline
@@ -25,6 +25,10 @@ bench: setup
 # Instructions per layer and per multiply-accumulate on the emulated boards, beside the stored ones.
 bench-kernels: setup
 	python -m tests.bench.kernels
+
+# A million executions of what reads foreign bytes on the device: bundles and the record of updates.
+fuzz: setup
+	python -m tests.update.fuzz --executions 1000000
 
 lint: setup
 	ruff check .

@@ -10,10 +10,12 @@ from typing import Any
 import rfc8785
 
 from stages.core.artifacts import output_directory, read_json, sha256_file
-from stages.core.bundle import pack
-from stages.core.manifest import artifacts, provenance, read_stages
+from stages.core.bundle.format import Identity, board_bits, pack
+from stages.core.bundle.sections import pack_calibration, pack_config
+from stages.core.manifest import artifacts, name_of, provenance, read_stages
+from stages.core.schema.release import Release
 from stages.core.seeds import PINNED_ENVIRONMENT
-from stages.core.settings import read_config
+from stages.core.settings import check, read_config
 from stages.core.stage import run
 from stages.core.tracking import track
 
@@ -39,10 +41,11 @@ def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     root = paths.dag.resolve().parent
     config = read_config(paths.config)
+    version = check(config["release"], Release, str(paths.config)).numbers
     stages = read_stages(paths.dag)
     earlier = {name: stage for name, stage in stages.items() if name != "release"}
     with output_directory(paths.out) as out, track("release", {"task": config["task"]}) as record:
-        (out / "bundle.bin").write_bytes(pack(bundle_sections(paths)))
+        (out / "bundle.bin").write_bytes(make_bundle(paths, version, list(config["board"])))
         bundle = {
             "path": (paths.out / "bundle.bin").as_posix(),
             "bytes": (out / "bundle.bin").stat().st_size,
@@ -57,24 +60,39 @@ def main(paths: argparse.Namespace) -> str:
             "provenance": provenance(root, stages, config),
             **facts(paths),
         }
-        (out / "manifest.json").write_bytes(rfc8785.dumps(manifest))
+        named = {**manifest, "release": name_of(config["release"]["version"], manifest)}
+        (out / "manifest.json").write_bytes(rfc8785.dumps(named))
         record.metrics({"artifacts": len(manifest["artifacts"]), "bundle_bytes": bundle["bytes"]})
         record.artifact(out / "manifest.json")
         record.artifact(out / "bundle.bin")
         digest = sha256_file(out / "manifest.json")
     return (
-        f"release: {len(manifest['artifacts'])} artifacts, bundle {bundle['bytes']} bytes, "
-        f"dataset {manifest['dataset_id'][:12]}, manifest {digest[:12]}"
+        f"release: {named['release']['release_id']}, {len(manifest['artifacts'])} artifacts, "
+        f"bundle {bundle['bytes']} bytes, dataset {manifest['dataset_id'][:12]}, manifest {digest[:12]}"
     )
 
 
-def bundle_sections(paths: argparse.Namespace) -> dict[str, bytes]:
-    """Collect what a device loads: contracts, weights and a golden self-test vector."""
-    names = {"contract": paths.convert / "contract.json", "preprocess": paths.features / "contract.json"}
-    sections = {name: rfc8785.dumps(read_json(path)) for name, path in names.items()}
-    sections["weights"] = (paths.convert / "weights.bin").read_bytes()
-    sections["golden"] = (paths.validate / "golden.bin").read_bytes()
-    return sections
+def make_bundle(paths: argparse.Namespace, version: tuple[int, int, int], boards: list[str]) -> bytes:
+    """Collect what a device loads, not signed."""
+    contract, preprocess = (read_json(folder / "contract.json") for folder in (paths.convert, paths.features))
+    identity = Identity(
+        release=version,
+        interface_version=contract["interface_version"],
+        boards=board_bits(boards),
+        arena_bytes=contract["arena_bytes"],
+        model_version=contract["model_version"],
+        preprocess_id=contract["preprocess_id"],
+        graph_hash=contract["graph_hash"],
+    )
+    sections = {
+        "weights": (paths.convert / "weights.bin").read_bytes(),
+        "contract": rfc8785.dumps(contract),
+        "preprocess": rfc8785.dumps(preprocess),
+        "config": pack_config(contract),
+        "calibration": pack_calibration(contract, len(preprocess["channels"])),
+        "golden": (paths.validate / "golden.bin").read_bytes(),
+    }
+    return pack(identity, sections)
 
 
 def facts(paths: argparse.Namespace) -> dict[str, Any]:

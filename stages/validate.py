@@ -9,7 +9,7 @@ from pydantic import Field
 
 from stages.core.artifacts import json_ready, output_directory, read_json, write_json
 from stages.core.bootstrap import Resampling
-from stages.core.bundle import pack_golden
+from stages.core.bundle.sections import pack_golden
 from stages.core.classes import any_class
 from stages.core.contest import read_contest
 from stages.core.device.harness import Samples

@@ -26,54 +26,19 @@ static int32_t lowest;   /* count */
 static int32_t highest;  /* count */
 static bool ran;         /* the network */
 
-static const tg_decision_codes decision_codes[] = TG_DECISION_CODES;
-static const tg_decision_config decision_config = {
-    .codes = decision_codes,
-    .outputs = TG_MODEL_OUTPUTS,
-    .pick = TG_DECISION_PICK,
-    .hysteresis = TG_DECISION_HYSTERESIS,
-    .margin = TG_DECISION_MARGIN,
-    .average = TG_DECISION_AVERAGE,
-    .need = TG_DECISION_NEED,
-    .of = TG_DECISION_OF,
-    .accumulate = TG_DECISION_ACCUMULATE,
-    .min_hold = TG_DECISION_MIN_HOLD,
-    .cooldown = TG_DECISION_COOLDOWN,
-};
+static const tg_settings *settings;
 static int32_t recent_codes[TG_DECISION_AVERAGE * TG_MODEL_OUTPUTS];
 
-_Static_assert(sizeof decision_codes / sizeof *decision_codes == TG_MODEL_OUTPUTS, "thresholds per output");
-
-static const tg_fault_limits fault_limits[] = TG_FAULT_LIMITS;
-static const tg_fault_timing fault_timing = {
-    .max_missed = UINT32_MAX, /* a gap is the decision's */
-    .min_ticks = (uint32_t)TG_TICKS_OF_FRAMES(TG_FAULT_MIN_FRAMES),
-    .max_ticks = TG_TICKS_OF_FRAMES(TG_FAULT_MAX_FRAMES) < UINT32_MAX
-                     ? (uint32_t)TG_TICKS_OF_FRAMES(TG_FAULT_MAX_FRAMES)
-                     : UINT32_MAX,
-};
-
-_Static_assert(sizeof fault_limits / sizeof *fault_limits == TG_CHANNELS, "limits per channel");
-
-static bool is_fit_to_start(void)
+bool tg_app_init(const tg_settings *by)
 {
-    for (uint32_t c = 0; c < TG_CHANNELS; c++) {
-        if (TG_FAULT_GATE && tg_fault_check(&fault_limits[c], &fault_timing, TG_WINDOW) != TG_FAULT_FINE) {
-            return false;
-        }
-    }
-    return tg_decision_check(&decision_config) == TG_DECISION_FINE;
-}
-
-bool tg_app_init(void)
-{
-    if (!is_fit_to_start()) {
+    if (!tg_settings_check(by)) {
         return false;
     }
+    settings = by;
     tg_model_init();
     tg_ring_init(&tg_the_app.ring, ring_frames, RING_FRAMES, FRAME_BYTES, TG_WINDOW, TG_HOP, TG_RING_LATE);
-    tg_decision_init(&tg_the_app.decision, &decision_config, recent_codes);
-    tg_fault_init(&tg_the_app.fault, &fault_timing);
+    tg_decision_init(&tg_the_app.decision, &settings->decision, recent_codes);
+    tg_fault_init(&tg_the_app.fault, &settings->timing);
     tg_log_init(&tg_the_app.log, TG_LOG_WINDOWS);
     ran = false;
     return true;
@@ -107,13 +72,13 @@ static bool take(void)
 static uint8_t causes_of_fault(void)
 {
     lowest = highest = window[0];
-    for (uint32_t i = 1; !TG_FAULT_GATE && i < TG_WINDOW * TG_CHANNELS; i++) {
+    for (uint32_t i = 1; !settings->has_fault_gate && i < TG_WINDOW * TG_CHANNELS; i++) {
         lowest = window[i] < lowest ? window[i] : lowest;
         highest = window[i] > highest ? window[i] : highest;
     }
-    for (uint32_t c = 0; TG_FAULT_GATE && c < TG_CHANNELS; c++) {
+    for (uint32_t c = 0; settings->has_fault_gate && c < TG_CHANNELS; c++) {
         _Generic(window[0], int16_t : tg_fault_channel_s16, int32_t : tg_fault_channel_s32)(
-            &tg_the_app.fault, &fault_limits[c], &window[c], TG_WINDOW, TG_CHANNELS);
+            &tg_the_app.fault, &settings->limits[c], &window[c], TG_WINDOW, TG_CHANNELS);
         lowest = tg_the_app.fault.min;
         highest = tg_the_app.fault.max;
     }
@@ -131,6 +96,21 @@ static uint64_t end_stage(tg_stage stage, uint64_t begin)
     return end;
 }
 
+static void read_scores(int32_t codes[TG_MODEL_OUTPUTS])
+{
+    for (uint32_t k = 0; k < TG_MODEL_OUTPUTS; k++) {
+        codes[k] = tg_model_score(k);
+    }
+}
+
+void tg_app_score(const tg_sample samples[TG_WINDOW * TG_CHANNELS], int32_t codes[TG_MODEL_OUTPUTS])
+{
+    ran = false;
+    tg_preprocess(samples, tg_model_input());
+    tg_model_run();
+    read_scores(codes);
+}
+
 /* Fills in the score codes of a window that the gate lets pass. */
 static void infer(int32_t codes[TG_MODEL_OUTPUTS], uint64_t begin)
 {
@@ -141,9 +121,7 @@ static void infer(int32_t codes[TG_MODEL_OUTPUTS], uint64_t begin)
     } else {
         tg_model_run();
     }
-    for (uint32_t k = 0; k < TG_MODEL_OUTPUTS; k++) {
-        codes[k] = tg_model_score(k);
-    }
+    read_scores(codes);
     (void)end_stage(TG_STAGE_MODEL, begin);
 }
 

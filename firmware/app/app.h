@@ -23,19 +23,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "contract.h"
-#include "runtime/decision.h"
-#include "runtime/fault.h"
 #include "runtime/log.h"
 #include "runtime/ring.h"
+#include "settings.h"
 
 #define TG_RECORD_BYTES (20 + 4 * TG_MODEL_OUTPUTS)
 #define TG_RECORD_SYNC 0xA5
 #define TG_RECORD_ARENA_INTACT 1u
 #define TG_RECORD_ALARM 2u
-
-/* Ticks of the board's clock that so many frames of the sensor take. */
-#define TG_TICKS_OF_FRAMES(frames) ((double)(frames) * TG_TICK_HZ / TG_SAMPLE_RATE_HZ)
 
 /* What becomes of a window, in this order. */
 typedef enum {
@@ -61,11 +56,15 @@ typedef struct {
 
 extern tg_app tg_the_app;
 
-/* Returns whether the configuration is one to start with; without, there is nothing to feed. The clock must run. */
-bool tg_app_init(void);
+/* Starts anew. Returns whether the settings are ones to start with; without, there is nothing to feed. They must outlast
+ * what follows, and the clock must run. */
+bool tg_app_init(const tg_settings *settings);
 
 /* Takes the sensor's next block, and when it was complete, by the board's clock. */
 void tg_app_block(uint32_t number, const tg_sample frames[TG_BLOCK * TG_CHANNELS], uint32_t ticks);
+
+/* The score codes of a window beside the stream: a self-test. */
+void tg_app_score(const tg_sample samples[TG_WINDOW * TG_CHANNELS], int32_t codes[TG_MODEL_OUTPUTS]);
 
 /* Decides the oldest complete window. Returns whether there was one and `record` was filled. */
 bool tg_app_poll(uint8_t record[TG_RECORD_BYTES]);

@@ -25,7 +25,7 @@ int main(void)
     uint32_t ticks = 0;
     tg_clock_init();
     tg_stream_init();
-    if (!tg_app_init()) {
+    if (!tg_app_init(&tg_built_in_settings)) {
         return 1;
     }
     for (uint32_t number = 0; read_block(); number++) {

@@ -15,6 +15,7 @@
 #ifndef TG_KERNELS_REQUANTIZE_H
 #define TG_KERNELS_REQUANTIZE_H
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "types.h"
@@ -25,6 +26,13 @@ typedef struct {
     int32_t min; /* carries a fused ReLU */
     int32_t max;
 } tg_codes;
+
+/* Whether the compiler knows that a number is another one. What is read from the weights is not known: asking at run time
+ * would have it compile a loop twice. */
+TG_INLINE bool tg_is_known(int32_t number, int32_t other)
+{
+    return __builtin_constant_p(number == other) && number == other;
+}
 
 /* Nearest integer, ties to even, for |value| < 2^22. */
 TG_INLINE int32_t tg_rint(float value)

@@ -37,3 +37,22 @@ uint32_t tg_cobs_end(tg_cobs *cobs)
     cobs->out[cobs->length++] = 0;
     return cobs->length;
 }
+
+uint32_t tg_cobs_decode(uint8_t *packet, uint32_t length)
+{
+    uint32_t written = 0;
+    uint32_t at = 0;
+    while (at < length) {
+        const uint32_t block = packet[at++];
+        if (block == 0 || block - 1 > length - at) {
+            return 0;
+        }
+        for (uint32_t i = 1; i < block; i++) {
+            packet[written++] = packet[at++];
+        }
+        if (block < FULL_BLOCK && at < length) {
+            packet[written++] = 0;
+        }
+    }
+    return written;
+}

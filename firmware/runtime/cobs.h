@@ -27,4 +27,7 @@ void tg_cobs_put(tg_cobs *cobs, uint8_t byte);
 /* Ends the packet and returns its length. */
 uint32_t tg_cobs_end(tg_cobs *cobs);
 
+/* Takes the stuffing out of what stood between two zeros, in place. Returns its length, 0 if it was not stuffed so. */
+uint32_t tg_cobs_decode(uint8_t *packet, uint32_t length);
+
 #endif

@@ -92,7 +92,7 @@ static tg_replay_status start(void)
         request.channels != TG_CHANNELS || request.sample_bytes != sizeof(tg_sample) || request.quantum < 2) {
         return TG_REPLAY_BAD_REQUEST;
     }
-    return tg_app_init() ? TG_REPLAY_OK : TG_REPLAY_BAD_START;
+    return tg_app_init(&tg_built_in_settings) ? TG_REPLAY_OK : TG_REPLAY_BAD_START;
 }
 
 int main(void)

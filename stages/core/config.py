@@ -20,6 +20,7 @@ from stages.core.schema.gate import Gate
 from stages.core.schema.labels import Labels
 from stages.core.schema.model import Model
 from stages.core.schema.quantize import Quantize
+from stages.core.schema.release import Release
 from stages.core.schema.runtime import Runtime
 from stages.core.schema.split import Split
 from stages.core.schema.table import Table
@@ -50,6 +51,7 @@ class Config(Section):
     build: Build
     board: dict[str, Board]
     validation: Validate = Field(alias="validate")  # pydantic keeps the name `validate` for itself
+    release: Release
 
     @model_validator(mode="after")
     def _sections_fit_together(self) -> Config:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from stages.core.cgen.emit import emit
+from stages.core.cgen.identity import INTERFACE_VERSION, graph_hash
 from stages.core.cgen.lifetimes import lifetimes
 from stages.core.cgen.streaming import kept_layers
 from stages.core.cgen.weights import pack_weights
@@ -21,8 +22,6 @@ from stages.core.runtime.stream import Stream
 from stages.core.schema.decision import Decision, Pick
 from stages.core.schema.runtime import Runtime
 
-#: Changes when a device or a host that understood the old contracts would misread the new ones.
-INTERFACE_VERSION = 5
 _EXACT_IN_FLOAT32 = 2**24
 #: What an output says, and how a window's class comes from all of them, by `Decision.pick`.
 _OUTPUTS: dict[Pick, str] = {
@@ -140,6 +139,7 @@ def convert(
         "preprocess_id": preprocess["preprocess_id"],
         "interface_version": INTERFACE_VERSION,
         "model_version": version,
+        "graph_hash": graph_hash(graph, arena, kept),
         "precision": precision,
         "decision": {
             "class": _CLASS[around.decision.pick],

@@ -85,3 +85,13 @@ class ParityBroken(TailgateError):
     """Two executions of the same integers disagree."""
 
     exit_code = 5
+
+
+class AuditFailed(TailgateError):
+    """A release is not what was signed, or cannot be made again."""
+
+    exit_code = 6
+
+
+class DeviceError(TailgateError):
+    """A device does not answer, or does not take what it is given."""

@@ -68,6 +68,18 @@ def artifacts(root: Path, stages: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def name_of(version: str, content: dict[str, Any]) -> dict[str, str]:
+    """Name a release by the version that was chosen and the hash of all that it accounts for.
+
+    Parameters
+    ----------
+    version : str
+    content : dict
+        The manifest without ``release``, which is what this returns.
+    """
+    return {"version": version, "release_id": f"{version}+{sha256_json(content)[:12]}"}
+
+
 def provenance(root: Path, stages: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
     """Say for each stage what it was made from.
 

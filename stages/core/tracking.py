@@ -65,6 +65,11 @@ def connect() -> Any:
     return mlflow
 
 
+def is_kept() -> bool:
+    """Return whether there is to be a record."""
+    return _uri() != _NOWHERE
+
+
 def _uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI", _DEFAULT_URI)
 
@@ -85,7 +90,7 @@ def track(stage: str, params: dict[str, Any]) -> Iterator[Run]:
     """
     run = Run()
     yield run
-    if _uri() == _NOWHERE:
+    if not is_kept():
         return
     try:
         run._send(stage, params)

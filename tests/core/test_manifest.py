@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from stages.core.errors import ArtifactError
-from stages.core.manifest import artifacts, hash_path, provenance
+from stages.core.manifest import artifacts, hash_path, name_of, provenance
 
 STAGES = {
     "make": {
@@ -68,3 +68,8 @@ def test_provenance_hashes_only_the_sections_a_stage_reads(root):
     assert one == other
     assert set(one["make"]["deps"]) == {"code.py", "inputs"}
     assert provenance(root, STAGES, {"seed": 2})["make"]["config"] != one["make"]["config"]
+
+
+def test_release_is_named_by_its_version_and_the_hash_of_its_canonical_content():
+    digest = hashlib.sha256(b'{"a":1,"b":[2.5]}').hexdigest()
+    assert name_of("1.2.3", {"b": [2.5], "a": 1.0}) == {"version": "1.2.3", "release_id": f"1.2.3+{digest[:12]}"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.core.cgen.operators import kernel_calls
+from stages.core.cgen.operators import Learned, kernel_calls
 from stages.core.graph.ir import Dense, Tensor
 from stages.core.graph.order import order_key
 from tests.kernels import arithmetic, brute_force
@@ -65,12 +65,12 @@ def case(name, shape, clip, arrays, output_bytes):
 
 def op_case(op, x):
     (call,) = kernel_calls(op)
-    shape = {ALIASES.get(key, key): value for key, value in call.shape.items()}
+    shape = {ALIASES.get(key, key): number(value) for key, value in call.shape.items()}
     fields = [shape.get(key, 1 if key in ("input_length", "input_channels") else 0) for key in SHAPE]
     if op.output.dtype == "float32":
         clip = np.array([0.0, *(getattr(op, name, 0.0) for name in ("y_min", "y_max"))], "<f4").view("<i4").tolist()
     else:
-        clip = [int(call.clip.get(key, 0)) for key in ("zero_point", "min", "max")]
+        clip = [number(call.clip.get(key, 0)) for key in ("zero_point", "min", "max")]
     scalars = [np.float32(op.multiplier)] if call.scalars else []
     return case(
         call.kernel.removeprefix("tg_"),
@@ -79,6 +79,10 @@ def op_case(op, x):
         [x, *(a.values for a in call.arrays), *scalars],
         op.output.n_bytes,
     )
+
+
+def number(value):
+    return int(value.value if isinstance(value, Learned) else value)
 
 
 def check(runner, ops, inputs):

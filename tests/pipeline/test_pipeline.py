@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages.core.bundle import unpack
+from stages.core.bundle.format import unpack
 from stages.core.schema.validate import Fault
 from tests.pipeline.workspace import HAS_ARM_TOOLS, Workspace
 
@@ -144,8 +144,14 @@ def test_each_stage_closes_with_one_line_of_numbers(released):
 
 def test_bundle_carries_contracts_weights_and_a_self_test(released):
     bundle = unpack((released.path / "models/release/bundle.bin").read_bytes())
-    assert list(bundle) == ["contract", "preprocess", "weights", "golden"]
-    assert json.loads(bundle["contract"])["preprocess_id"] == json.loads(bundle["preprocess"])["preprocess_id"]
+    contract = json.loads(bundle.sections["contract"])
+    assert bundle.signature is None
+    assert bundle.identity.preprocess_id == json.loads(bundle.sections["preprocess"])["preprocess_id"]
+    assert bundle.identity.model_version == contract["model_version"]
+    assert (
+        bundle.identity.model_version
+        == hashlib.sha256((released.path / "models/convert/model.onnx").read_bytes()).hexdigest()
+    )
 
 
 def test_second_repro_does_nothing(released):

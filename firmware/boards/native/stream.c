@@ -8,6 +8,7 @@ void tg_stream_init(void)
 
 bool tg_stream_read(uint8_t *byte)
 {
+    fflush(stdout); /* whoever is to send the next byte may wait for an answer to the last */
     const int value = getchar();
     *byte = (uint8_t)value;
     return value != EOF;

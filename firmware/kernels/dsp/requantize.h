@@ -4,7 +4,7 @@
  *
  * vcvtr rounds in the mode of the FPU, ties to even, and saturates to int32; the addition saturates too. That leaves
  * the result alone, for it only moves values beyond the codes to others beyond the same end. An int8 code is clipped
- * as code + 128, so that the frequent zero point -128, that of a ReLU, costs no addition.
+ * as code + 128, so that a zero point -128 that is compiled in costs no addition.
  */
 #ifndef TG_KERNELS_DSP_REQUANTIZE_H
 #define TG_KERNELS_DSP_REQUANTIZE_H
@@ -26,7 +26,7 @@ TG_INLINE int32_t tg_dsp_rint(float value)
 
 TG_INLINE int32_t tg_dsp_add(int32_t value, int32_t zero)
 {
-    return zero == 0 ? value : __qadd(value, zero);
+    return tg_is_known(zero, 0) ? value : __qadd(value, zero);
 }
 
 TG_INLINE int8_t tg_dsp_requantize_s8(int32_t acc, float multiplier, tg_codes y)

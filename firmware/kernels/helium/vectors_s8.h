@@ -232,7 +232,7 @@ TG_INLINE void tg_store_first_s8(int8_t *output, int8x16_t codes, int32_t count)
 /* Saturates, adds the zero point and clips; each code is the low byte of its lane. */
 TG_INLINE int8x16_t tg_codes_of_s16(int16x8_t value, tg_codes y)
 {
-    if (y.zero_point != 0) {
+    if (!tg_is_known(y.zero_point, 0)) {
         value = vqaddq_n_s16(value, (int16_t)y.zero_point);
     }
     return tg_clip_codes(tg_narrow_s16(value), y);

@@ -7,10 +7,13 @@ from dataclasses import astuple
 from types import MappingProxyType
 from typing import Any
 
+from stages.core.bundle.format import BOARDS
+from stages.core.cgen.identity import INTERFACE_VERSION, graph_hash
 from stages.core.cgen.literals import comment, identifier
 from stages.core.cgen.operators import ACTIVATION, KernelCall, kernel_calls
 from stages.core.cgen.preprocess import contract_problems, preprocess_context
 from stages.core.cgen.streaming import Kept, parts
+from stages.core.cgen.weights import pack_weights
 from stages.core.errors import ArtifactError
 from stages.core.graph.ir import Conv1d, Dtype, Graph, Op, Tensor
 from stages.core.plan import Plan
@@ -74,6 +77,8 @@ def emit(
     stream = stream or Stream()
     tensors = {t.name: _tensor(t, i, plan) for i, t in enumerate([graph.input, *(op.output for op in graph.ops)])}
     ops = [_op(op, i, tensors, kept) for i, op in enumerate(graph.ops)]
+    blob, table = pack_weights(graph)
+    arrays = [(f"{op['symbol']}_{array.name}", array) for op in ops for array in op["arrays"]]
     headers = {call["header"] for op in ops for call in (*op["calls"], *(op["next"]["calls"] if op["next"] else ()))}
     if kept:
         headers.add("take_over.h")
@@ -90,6 +95,14 @@ def emit(
         "input_bytes": graph.input.n_bytes,
         "outputs": graph.output.positions * graph.output.channels,
         "arena_bytes": plan.arena_bytes,
+        "weights": [
+            {**row, "symbol": symbol, "lines": array.lines} for row, (symbol, array) in zip(table, arrays, strict=True)
+        ],
+        "weights_bytes": len(blob),
+        "interface_version": INTERFACE_VERSION,
+        "preprocess_id_bytes": list(bytes.fromhex(preprocess["preprocess_id"])),
+        "graph_hash_bytes": list(bytes.fromhex(graph_hash(graph, plan, kept))),
+        "boards": BOARDS,
         "rules": rules,
         "stream": stream,
         "has_fault_gate": bool(stream.limits),
@@ -119,7 +132,7 @@ def _op(op: Op, index: int, tensors: Mapping[str, dict[str, Any]], kept: Mapping
     return {
         "name": op.name,
         "symbol": symbol,
-        "arrays": [array for call in calls for array in call.arrays],
+        "arrays": [array for call in calls for array in call.constants],
         "inputs": [tensors[tensor.name] for tensor in op.inputs],
         "output": tensors[op.output.name],
         "calls": [_call(call, symbol, op, tensors) for call in calls],
@@ -128,14 +141,15 @@ def _op(op: Op, index: int, tensors: Mapping[str, dict[str, Any]], kept: Mapping
 
 
 def _call(call: KernelCall, symbol: str, op: Op, tensors: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    code = call.written(lambda array, index: f"weights->{symbol}_{array}[{index}]")
     return {
         "header": call.header,
         "kernel": call.kernel,
         "shape_type": call.shape_type,
-        "shape": call.shape,
+        "shape": code.shape,
         "clip_type": call.clip_type,
-        "clip": call.clip,
-        "constants": [f"{symbol}_{array.name}" for array in call.arrays] + call.scalars,
+        "clip": code.clip,
+        "constants": [*(f"apart(weights->{symbol}_{array.name})" for array in call.arrays), *code.scalars],
         "inputs": [tensors[op.inputs[i].name]["symbol"] for i in call.inputs],
         "output": tensors[op.output.name]["symbol"],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -56,8 +57,25 @@ class Array:
 
 
 @dataclass(frozen=True)
+class Learned:
+    """A number that training determines: it lies among the weights, and the code reads it from there."""
+
+    value: int | np.float32
+
+    @property
+    def array(self) -> str:
+        """The array of the operation that holds it: codes, or factors."""
+        return "factors" if isinstance(self.value, np.float32) else "codes"
+
+
+Fields = Mapping[str, int | str | Learned]
+
+
+@dataclass(frozen=True)
 class KernelCall:
-    """A kernel with everything that is fixed at compile time.
+    """A kernel with everything that it is given.
+
+    What is `Learned` or in an array may be exchanged with the weights; all else is fixed at compile time.
 
     Attributes
     ----------
@@ -65,33 +83,67 @@ class KernelCall:
         The C function; it lives in the header ``<kernel without tg_>.h``.
     shape_type : str
         The C struct of its shape.
-    shape : dict of str to int
+    shape : mapping of str to int, str or Learned
         The struct's fields.
     clip_type : str or None
         The C struct of what it may produce, passed after the shape, if the kernel clips.
-    clip : dict of str to str
-        That struct's fields, as C literals.
+    clip : mapping of str to str or Learned
+        That struct's fields, literals as in C.
     arrays : list of Array
         Passed in this order after the inputs.
-    scalars : list of str
-        C literals passed after the arrays.
+    scalars : list of str or Learned
+        Passed after the arrays, literals as in C.
     inputs : tuple of int
         Which of the operation's inputs are passed.
+    part : str
+        Tells the learned numbers of an operation's several calls apart.
     """
 
     kernel: str
     shape_type: str
-    shape: dict[str, int]
+    shape: Fields
     clip_type: str | None = None
-    clip: dict[str, str] = field(default_factory=dict)
+    clip: Fields = field(default_factory=dict)
     arrays: list[Array] = field(default_factory=list)
-    scalars: list[str] = field(default_factory=list)
+    scalars: Sequence[str | Learned] = ()
     inputs: tuple[int, ...] = (0,)
+    part: str = ""
 
     @property
     def header(self) -> str:
         """The header that defines the kernel."""
         return self.kernel.removeprefix("tg_") + ".h"
+
+    @property
+    def constants(self) -> list[Array]:
+        """All that lies among the weights: the arrays, and those of the learned numbers."""
+        given = [*self.shape.values(), *self.clip.values(), *self.scalars]
+        learned = [each for each in given if isinstance(each, Learned)]
+        codes, factors = ([each.value for each in learned if each.array == name] for name in ("codes", "factors"))
+        return [
+            *self.arrays,
+            *([Array(f"codes{self.part}", "int32_t", np.array(codes, dtype=np.int32))] if codes else []),
+            *([Array(f"factors{self.part}", "float", np.array(factors, dtype=np.float32))] if factors else []),
+        ]
+
+    def written(self, place: Callable[[str, int], str]) -> KernelCall:
+        """Return the call in C alone.
+
+        Parameters
+        ----------
+        place : callable
+            How the code reads a learned number, given its array and its index there.
+        """
+        used = {"codes": 0, "factors": 0}
+
+        def c(value: int | str | Learned) -> str:
+            if not isinstance(value, Learned):
+                return str(value)
+            used[value.array] += 1
+            return place(f"{value.array}{self.part}", used[value.array] - 1)
+
+        shape, clip = ({key: c(value) for key, value in given.items()} for given in (self.shape, self.clip))
+        return replace(self, shape=shape, clip=clip, scalars=[c(value) for value in self.scalars])
 
 
 def kernel_calls(op: Op) -> list[KernelCall]:
@@ -176,20 +228,33 @@ def _types(op: Op) -> str:
     return f"{SUFFIX[op.inputs[0].dtype]}_{SUFFIX[op.output.dtype]}"
 
 
-def _clip(op: Clipping) -> tuple[str | None, dict[str, str]]:
+def _clip(op: Clipping) -> tuple[str | None, Fields]:
+    """Say what may be produced; a limit that is the type's own, or zero, is in the code, where it costs least."""
     if op.output.dtype == "float32":
         return "tg_range", {"min": float32(op.y_min), "max": float32(op.y_max)}
     if op.output.dtype == "int32":
         return None, {}
-    fields = {"zero_point": op.output.zero_point, "min": op.y_min, "max": op.y_max}
-    return "tg_codes", {name: str(int(value)) for name, value in fields.items()}
+    least, most = -_LARGEST[op.output.dtype], _LARGEST[op.output.dtype] - 1
+    given = {least, most} | ({0} if op.output.dtype == "int16" else set())
+    y_min, y_max = (int(code) if code in given else Learned(int(code)) for code in (op.y_min, op.y_max))
+    return "tg_codes", {"zero_point": _zero_point(op.output), "min": y_min, "max": y_max}
+
+
+def _zero_point(tensor: Tensor) -> int | Learned:
+    """Leave the zero point of what begins at real zero, as after a ReLU, in the code: no training moves it."""
+    least = -_LARGEST["int8"]
+    return Learned(tensor.zero_point) if tensor.dtype == "int8" and tensor.zero_point != least else tensor.zero_point
+
+
+def _factor(value: float | np.float32) -> Learned:
+    return Learned(np.float32(value))
 
 
 def _widen(op: Widen) -> KernelCall:
     scalars = []
     if op.output.dtype == "float32":
         _check_multiplier(op.name, np.atleast_1d(op.multiplier))
-        scalars = [float32(float(op.multiplier))]
+        scalars = [_factor(op.multiplier)]
     return KernelCall(f"tg_widen_{SUFFIX[op.output.dtype]}", "tg_widen", _elements(op.input), scalars=scalars)
 
 
@@ -209,9 +274,9 @@ def _global_average_pool(op: GlobalAveragePool) -> KernelCall:
     return KernelCall(
         f"tg_global_average_pool_{_types(op)}",
         "tg_global_average_pool",
-        _fields(op.input, length="length", channels="channels") | {"length": op.input.positions},
+        {**_fields(op.input, length="length", channels="channels"), "length": op.input.positions},
         *_clip(op),
-        scalars=[float32(float(op.multiplier))],
+        scalars=[_factor(op.multiplier)],
     )
 
 
@@ -265,7 +330,7 @@ def _over_positions(op: Conv2d) -> Conv1d:
     return Conv1d(op.name, x, y, op.weight[:, :, 0], op.bias, op.multiplier, 1, 0, 0, 1, op.y_min, op.y_max)
 
 
-def _window_fields(window: Window) -> dict[str, int]:
+def _window_fields(window: Window) -> Fields:
     return {
         "kernel_height": window.kernel[0],
         "kernel_length": window.kernel[1],
@@ -276,7 +341,7 @@ def _window_fields(window: Window) -> dict[str, int]:
     }
 
 
-def _pool_shape(x: Tensor, y: Tensor, window: Window) -> dict[str, int]:
+def _pool_shape(x: Tensor, y: Tensor, window: Window) -> Fields:
     return {
         "input_height": x.height,
         **_fields(x, length="input_length", channels="channels"),
@@ -289,12 +354,14 @@ def _pool_shape(x: Tensor, y: Tensor, window: Window) -> dict[str, int]:
 def _average_pool(op: AveragePool) -> KernelCall:
     factors = [float(op.multiplier)]
     if op.input.dtype == "int8":
-        factors = [op.input.scale, float(op.window.taps), op.output.scale]
+        factors = [op.input.scale, op.output.scale]
     elif op.input.dtype == "int16":
         _check_reach(op.name, _LARGEST["int16"] * op.window.taps)
     _check_multiplier(op.name, np.array(factors, dtype=np.float32))
     shape = _pool_shape(op.input, op.output, op.window)
-    scalars = [float32(factor) for factor in factors]
+    scalars: list[str | Learned] = [_factor(factor) for factor in factors]
+    if op.input.dtype == "int8":
+        scalars.insert(1, float32(op.window.taps))
     return KernelCall(f"tg_average_pool_{_types(op)}", "tg_pool", shape, *_clip(op), scalars=scalars)
 
 
@@ -302,7 +369,7 @@ def _add(op: Add) -> KernelCall:
     scalars = []
     if op.output.dtype != "float32":
         _check_multiplier(op.name, np.array(op.multipliers))
-        scalars = [float32(float(value)) for value in (*op.multipliers, op.offset)]
+        scalars = [_factor(value) for value in (*op.multipliers, op.offset)]
     shape = _elements(op.output)
     return KernelCall(f"tg_add_{_types(op)}", "tg_elements", shape, *_clip(op), scalars=scalars, inputs=(0, 1))
 
@@ -317,7 +384,7 @@ def _concat(op: Concat, i: int) -> KernelCall:
         return KernelCall("tg_concat_s8", "tg_concat", shape, arrays=[Array(f"table{i}", "int8_t", table)], inputs=(i,))
     if op.output.dtype == "int16" and multiplier != 1:
         _check_multiplier(op.name, np.atleast_1d(multiplier))
-        return KernelCall("tg_concat_s16", "tg_concat", shape, scalars=[float32(float(multiplier))], inputs=(i,))
+        return KernelCall("tg_concat_s16", "tg_concat", shape, scalars=[_factor(multiplier)], inputs=(i,), part=str(i))
     size = np.dtype(op.output.dtype).itemsize
     shape = {name: value if name == "rows" else value * size for name, value in shape.items()}
     return KernelCall("tg_concat_bytes", "tg_concat", shape, inputs=(i,))
@@ -339,13 +406,13 @@ def _pad(op: Pad) -> KernelCall:
         "bytes_before": left * pixel,
         "row_bytes": op.input.length * pixel,
         "bytes_after": right * pixel,
-        "fill": op.input.zero_point,
+        "fill": _zero_point(op.input),
     }
     return KernelCall("tg_pad_bytes", "tg_pad", shape)
 
 
-def _fields(tensor: Tensor, length: str, channels: str) -> dict[str, int]:
-    return {length: tensor.length, channels: tensor.channels, "input_zero_point": tensor.zero_point}
+def _fields(tensor: Tensor, length: str, channels: str) -> Fields:
+    return {length: tensor.length, channels: tensor.channels, "input_zero_point": _zero_point(tensor)}
 
 
 def _constants(op: Conv1d | Conv2d | Dense, weight: NDArray[Any]) -> list[Array]:

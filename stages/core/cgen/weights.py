@@ -11,7 +11,7 @@ _ALIGNMENT = 16
 
 
 def pack_weights(graph: Graph) -> tuple[bytes, list[dict[str, Any]]]:
-    """Lay out every constant array, little-endian, each at a multiple of 16 bytes.
+    """Lay out every array that training determines, little-endian, each at a multiple of 16 bytes.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def pack_weights(graph: Graph) -> tuple[bytes, list[dict[str, Any]]]:
     """
     blob, table = b"", []
     for op in graph.ops:
-        for array in (array for call in kernel_calls(op) for array in call.arrays):
+        for array in (array for call in kernel_calls(op) for array in call.constants):
             content = array.values.astype(array.values.dtype.newbyteorder("<")).tobytes()
             entry = {"operation": op.name, "array": array.name, "ctype": array.ctype}
             table.append({**entry, "offset": len(blob), "count": array.count})

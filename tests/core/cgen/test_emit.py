@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.core.bundle.format import BOARDS
 from stages.core.cgen.emit import FILES, emit
+from stages.core.cgen.identity import INTERFACE_VERSION, graph_hash
 from stages.core.cgen.lifetimes import lifetimes
 from stages.core.cgen.literals import array_lines, comment, float32, identifier
 from stages.core.cgen.operators import KernelCall, kernel_calls
@@ -25,6 +28,8 @@ from tests.kernels.random_networks import (
     random_pool,
     tensor,
 )
+
+IDS = ("TG_PREPROCESS_ID", "TG_GRAPH_HASH")
 
 
 @pytest.fixture
@@ -241,6 +246,32 @@ def test_the_contract_states_scores_and_thresholds(rng, precision, codes):
     assert "#define TG_MODEL_OUTPUTS 1\n" in text
     assert "#define TG_MODEL_INPUT_BYTES 128\n" in text
     assert "typedef int16_t tg_sample;" in text
+
+
+def test_the_contract_states_what_a_bundle_must_agree_with(rng):
+    graph, contract = random_graph(rng, 64, 2), preprocess_contract(rng, 64, 2)
+    text = generate(graph, contract)["contract.h"].replace("\\\n", "")
+    stated = {name: [int(n) for n in re.search(rf"{name} *{{([^}}]*)}}", text)[1].split(",")] for name in IDS}
+    assert stated["TG_PREPROCESS_ID"] == list(bytes.fromhex(contract["preprocess_id"]))
+    assert stated["TG_GRAPH_HASH"] == list(bytes.fromhex(graph_hash(graph, plan(lifetimes(graph)), {})))
+    assert f"#define TG_INTERFACE_VERSION {INTERFACE_VERSION}\n" in text
+    assert f"#define TG_WEIGHTS_BYTES {len(pack_weights(graph)[0])}\n" in text
+    assert all(f"#define TG_BOARD_{name} {bit}\n" in text for name, bit in BOARDS.items())
+
+
+def test_code_holds_nothing_that_training_determines(rng):
+    graph = random_graph(rng, 64, 2)
+    ops = [dataclasses.replace(op, multiplier=2 * op.multiplier) for op in graph.ops]
+    ops[0] = dataclasses.replace(ops[0], weight=-ops[0].weight, bias=ops[0].bias + 1)
+    moved = dataclasses.replace(ops[0].output, zero_point=ops[0].output.zero_point ^ 1)
+    ops[0], ops[1] = dataclasses.replace(ops[0], output=moved), dataclasses.replace(ops[1], input=moved)
+    texts = [
+        generate(each, preprocess_contract(np.random.Generator(np.random.PCG64(1)), 64, 2))["model.c"]
+        for each in (graph, dataclasses.replace(graph, ops=tuple(ops)))
+    ]
+    built_in = re.compile(r"built_in = {.*?^};", flags=re.DOTALL | re.MULTILINE)
+    assert texts[0] != texts[1]
+    assert built_in.sub("", texts[0]) == built_in.sub("", texts[1])
 
 
 def test_a_network_that_does_not_begin_with_codes_is_refused(rng):

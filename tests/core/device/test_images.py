@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from stages.core.cgen.weights import pack_weights
 from stages.core.device.build import build_firmware
 from stages.core.device.harness import encode_run, execute
 from stages.core.device.size import COMPONENTS, check_production, measure
@@ -50,7 +51,7 @@ def test_components_add_up_and_the_arena_is_the_plan(name, build, network):
         assert sum(part[key] for part in parts.values()) == report["total"][key]
         assert 0 <= parts["padding"][key] < 64
     graph, contract = network
-    weights = sum(op.weight.size + 8 * len(op.bias) for op in graph.ops if hasattr(op, "weight"))
+    weights = len(pack_weights(graph)[0])
     assert weights < parts["model"]["flash_bytes"] < weights + 300
     assert parts["stack"]["ram_bytes"] == load_board(name).budget.stack_bytes
     held = contract["window"] + contract["hop"] + 1  # frames, one a block, each with its time of arrival

@@ -1,0 +1,1 @@
+"""A release as it is handed over: a folder of files that account for each other, under one signature."""
