@@ -2,9 +2,8 @@
 # the slow ones too. All install what they need.
 PYTHON ?= python3.11
 VENV := .venv
-# Two workers, each with whole files, so that a file's fixtures are made once; the longest files first, so that neither
-# worker waits for the other at the end.
-PYTEST := python -m pytest tests/pipeline tests/kernels tests -n 2 --dist loadfile --no-loadscope-reorder
+# Two workers; tests/conftest.py says what they share out, and in which order.
+PYTEST := python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 20
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: run test test-all bench bench-kernels fuzz lint setup toolchain clean

@@ -71,7 +71,7 @@ def test_the_contract_names_types_thresholds_and_versions(precision):
     assert contract["decision"]["threshold_logits"] == [0.5, 0.75]
     assert contract["labels"] == ["a", "b", "c"]
     assert (contract["precision"], contract["task"]) == (precision, "test")
-    assert contract["interface_version"] == INTERFACE_VERSION == 5
+    assert contract["interface_version"] == INTERFACE_VERSION == 6
     assert contract["model_version"] == hashlib.sha256(exported(precision)).hexdigest()
 
 

@@ -1,5 +1,6 @@
 """A release of the whole pipeline is audited: whole it passes, and whatever is done to it names itself."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from mlflow import MlflowClient
 
 from stages import audit
 from stages.core.errors import AuditFailed
@@ -31,7 +33,7 @@ class Published(Workspace):
         self.run("stages.publish", "keygen", str(key))
         self.key = key
         self.public = key.with_name(key.name + ".pub")
-        self.signing = self.run("stages.publish", "sign", "--key", str(key), "--tag", "v1", **IDENTITY)
+        self.signing = self.run("stages.publish", "sign", "--key", str(key), "--tag", "v1", **IDENTITY, **RECORD)
         assert self.signing.returncode == 0, self.signing.stderr
         (self.folder,) = (path / "releases").iterdir()
 
@@ -54,6 +56,7 @@ class Published(Workspace):
         return code, {(each["file"], each["kind"]) for each in found}
 
 
+RECORD = {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}
 IDENTITY = {f"GIT_{who}_{what}": "t@t" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
@@ -181,6 +184,14 @@ def test_what_was_altered_since_it_was_made_is_not_signed(restored, tmp_path):
     assert result.returncode == 6
     assert result.stdout.startswith("truncated  models/validate/metrics.json: ")
     assert not (tmp_path / "out").exists()
+
+
+def test_registry_has_the_release_by_the_hash_of_its_manifest(published):
+    client = MlflowClient(f"sqlite:///{published.path / 'mlflow.db'}")
+    (entry,) = client.search_model_versions("name = 'tailgate-vibration'")
+    manifest = (published.folder / "manifest.json").read_bytes()
+    assert entry.tags["manifest_sha256"] == hashlib.sha256(manifest).hexdigest()
+    assert entry.source == f"git:{published.git('rev-parse', 'HEAD').strip()}"
 
 
 def test_key_is_refused_in_the_work_tree_and_with_open_permissions(published, tmp_path):
