@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 
 from stages import audit
 from stages.core.errors import AuditFailed
-from stages.core.release.sources import as_text
+from stages.core.release.sources import as_text, short
 from tests.pipeline.workspace import Workspace
 
 NATIVE = {"board": ["native"], "quantize.ladder": ["ptq"]}
@@ -241,6 +241,17 @@ def test_every_figure_of_the_card_is_where_it_says(published):
         if isinstance(value, dict):
             value = f"{as_text(value['low'])} .. {as_text(value['high'])}"
         assert figure == as_text(value), what
+
+
+def test_comparison_of_models_in_the_card_is_that_of_the_metrics(published):
+    card = (published.folder / "model_card.md").read_text()
+    metrics = json.loads((published.path / "models/validate/metrics.json").read_bytes())["test"]
+    rows = re.findall(r"^\| (ships|float|logistic|energy) \| (.+?) \| *$", card, re.M)
+    assert [name for name, _ in rows] == ["ships", "float", "logistic", "energy"]
+    for name, cells in rows:
+        found = metrics["ptq" if name == "ships" else name]["anomalous"]
+        names = ("auc", "tpr_at_threshold", "misses", "false_alarms", "false_alarms_per_hour")
+        assert [cell.split(" [")[0] for cell in cells.split(" | ")] == [short(found[each]) for each in names]
 
 
 def test_sbom_names_every_locked_package_and_every_image(published):

@@ -82,3 +82,10 @@ def as_text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(as_text, value))
     return "-" if value is None else str(value)
+
+
+def short(value: float | None) -> str:
+    """Return a measured figure as a comparison has it: three digits, or the whole of what is 100 or more."""
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
