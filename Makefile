@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 # Two workers; tests/conftest.py says what they share out, and in which order.
-PYTEST := python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 20
+PYTEST := python -m pytest -n 2 --no-loadscope-reorder --durations 20
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: run test test-all bench bench-kernels fuzz lint setup toolchain clean

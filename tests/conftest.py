@@ -1,17 +1,29 @@
 import os
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # A record of its own for every folder that a test works in would cost more than what is tested.
 os.environ["MLFLOW_TRACKING_URI"] = "none"
 
+#: They share the workspace `released`, which takes longest to make.
+_OF_A_RELEASE = ("tests/pipeline/test_errors.py", "tests/pipeline/test_pipeline.py")
+
 
 def pytest_collection_modifyitems(items):
-    """Give workers whole files, so that fixtures are made once, and one of them all that shares a released workspace.
-
-    The longest come first, so that no worker waits for another at the end.
-    """
-    for item in items:
-        shares = "released" if "released" in item.fixturenames else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(shares))
+    """Begin with what takes longest, so that no worker waits for another at the end."""
     items.sort(key=lambda item: not item.nodeid.startswith("tests/pipeline/"))
+
+
+class ByFixtures(LoadScopeScheduling):
+    """Gives a worker whole files, so that what their tests share is made once."""
+
+    def _split_scope(self, nodeid):
+        file = nodeid.partition("::")[0]
+        return "a release" if file in _OF_A_RELEASE else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Share out by what tests share."""
+    return ByFixtures(config, log)

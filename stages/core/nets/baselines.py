@@ -26,7 +26,7 @@ def energy(codes: NDArray[np.int8]) -> NDArray[np.float64]:
     -------
     ndarray of float64, shape (windows,)
     """
-    return np.concatenate([np.log(_mean_square(block).mean(axis=1)) for block in _blocks(codes)])
+    return _in_single(np.concatenate([np.log(_mean_square(block).mean(axis=1)) for block in _blocks(codes)]))
 
 
 def describe(codes: NDArray[np.int8]) -> NDArray[np.float64]:
@@ -45,7 +45,7 @@ def describe(codes: NDArray[np.int8]) -> NDArray[np.float64]:
     """
     if codes.shape[1] < 2 * _BANDS:
         return codes.reshape(len(codes), -1).astype(np.float64)
-    return np.concatenate([_describe_block(block) for block in _blocks(codes)])
+    return _in_single(np.concatenate([_describe_block(block) for block in _blocks(codes)]))
 
 
 def baseline_scores(codes: NDArray[np.int8], logistic: Sequence[Logistic]) -> dict[str, NDArray[np.float64]]:
@@ -67,6 +67,11 @@ def baseline_scores(codes: NDArray[np.int8], logistic: Sequence[Logistic]) -> di
         "energy": np.repeat(energy(codes)[:, np.newaxis], len(logistic), axis=1),
         "logistic": np.stack([each.score(described) for each in logistic], axis=1),
     }
+
+
+def _in_single(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    # The last bits of a logarithm or an exponential are the C library's, which has several versions, by processor.
+    return values.astype(np.float32).astype(np.float64)
 
 
 def _blocks(codes: NDArray[np.int8]) -> list[NDArray[np.float64]]:
@@ -108,12 +113,9 @@ class Logistic:
         """Fit with both classes weighing the same."""
         scaler = StandardScaler().fit(features)
         model = LogisticRegression(class_weight="balanced", max_iter=2000).fit(scaler.transform(features), labels)
-        return cls(
-            tuple(scaler.mean_.tolist()),
-            tuple(scaler.scale_.tolist()),
-            tuple(model.coef_[0].tolist()),
-            float(model.intercept_[0]),
-        )
+        found = (scaler.mean_, scaler.scale_, model.coef_[0], model.intercept_)
+        mean, scale, weight, bias = (_in_single(values).tolist() for values in found)
+        return cls(tuple(mean), tuple(scale), tuple(weight), bias[0])
 
     def score(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return logits, shape (windows,)."""

@@ -1,6 +1,9 @@
 """Baselines against scikit-learn itself and hand-computed windows."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -42,3 +45,24 @@ def test_logistic_scores_as_scikit_learn_does_and_survives_json():
     model = LogisticRegression(class_weight="balanced", max_iter=2000).fit(scaler.transform(features), labels)
     ours = Logistic.from_json(json.loads(json.dumps(Logistic.fit(features, labels).to_json())))
     assert ours.score(features) == pytest.approx(model.decision_function(scaler.transform(features)))
+
+
+#: What glibc then does without, as on a processor that does not have it.
+OLDER_PROCESSOR = "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX2_Usable,-FMA_Usable,-AVX512F,-AVX512VL"
+FIT = """
+import json, numpy as np
+from stages.core.nets.baselines import Logistic, describe, energy
+rng = np.random.Generator(np.random.PCG64(3))
+codes = rng.integers(-100, 100, (400, 256, 1)).astype(np.int8)
+described = describe(codes)
+fitted = Logistic.fit(described, (described[:, 0] + rng.normal(0, 0.01, 400) > np.median(described[:, 0])).astype(np.int8))
+print(json.dumps([fitted.to_json(), energy(codes).tolist(), fitted.score(described).tolist()]))
+"""
+
+
+def test_baselines_are_the_same_with_the_math_library_of_another_processor():
+    fits = []
+    for more in ({}, {"GLIBC_TUNABLES": OLDER_PROCESSOR}):
+        command = [sys.executable, "-c", FIT]
+        fits.append(subprocess.run(command, env={**os.environ, **more}, capture_output=True, check=True).stdout)
+    assert fits[0] == fits[1]
