@@ -53,9 +53,11 @@ FIT = """
 import json, numpy as np
 from stages.core.nets.baselines import Logistic, describe, energy
 rng = np.random.Generator(np.random.PCG64(3))
-codes = rng.integers(-100, 100, (400, 256, 1)).astype(np.int8)
+amplitude = rng.uniform(1, 40, (2000, 1, 1))
+codes = np.clip(np.rint(amplitude * rng.normal(size=(2000, 256, 1))), -128, 127).astype(np.int8)
 described = describe(codes)
-fitted = Logistic.fit(described, (described[:, 0] + rng.normal(0, 0.01, 400) > np.median(described[:, 0])).astype(np.int8))
+labels = (amplitude[:, 0, 0] + rng.normal(0, 5, 2000) > 20).astype(np.int8)
+fitted = Logistic.fit(described, labels)
 print(json.dumps([fitted.to_json(), energy(codes).tolist(), fitted.score(described).tolist()]))
 """
 
