@@ -112,7 +112,9 @@ class Logistic:
     def fit(cls, features: NDArray[np.float64], labels: NDArray[np.int8]) -> Logistic:
         """Fit with both classes weighing the same."""
         scaler = StandardScaler().fit(features)
-        model = LogisticRegression(class_weight="balanced", max_iter=2000).fit(scaler.transform(features), labels)
+        # Newton steps end at the one optimum, to more digits than are kept; L-BFGS ends near it, where the C library leads.
+        solver = LogisticRegression(class_weight="balanced", solver="newton-cholesky", tol=1e-10)
+        model = solver.fit(scaler.transform(features), labels)
         found = (scaler.mean_, scaler.scale_, model.coef_[0], model.intercept_)
         mean, scale, weight, bias = (_in_single(values).tolist() for values in found)
         return cls(tuple(mean), tuple(scale), tuple(weight), bias[0])
