@@ -112,7 +112,7 @@ class Logistic:
     def fit(cls, features: NDArray[np.float64], labels: NDArray[np.int8]) -> Logistic:
         """Fit with both classes weighing the same."""
         scaler = StandardScaler().fit(features)
-        # Newton steps end at the one optimum, to more digits than are kept; L-BFGS ends near it, where the C library leads.
+        # Newton steps end at the optimum, to more digits than are kept; L-BFGS ends near it, where the C library leads.
         solver = LogisticRegression(class_weight="balanced", solver="newton-cholesky", tol=1e-10)
         model = solver.fit(scaler.transform(features), labels)
         found = (scaler.mean_, scaler.scale_, model.coef_[0], model.intercept_)

