@@ -270,7 +270,6 @@ def test_sbom_is_valid_by_the_schema_of_its_standard(published):
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
 
 
-@pytest.mark.slow
 def test_rebuild_elsewhere_makes_the_same_bytes(published):
     settings = [f"--env={each}" for each in ("TZ=Asia/Kathmandu", "LC_ALL=C", "OMP_NUM_THREADS=2")]
     again = ("v1", "--key", published.public, "--rebuild", *settings)

@@ -187,6 +187,7 @@ def test_validate_runs_on_images_checked_out_of_the_cache(released):
     assert "Running stage" not in released.repro()
 
 
+@pytest.mark.slow  # test_audit.py rebuilds a release of one board
 def test_two_directories_give_the_same_bytes(released, tmp_path):
     elsewhere = Workspace(tmp_path / "a longer name with spaces")
     elsewhere.repro(TZ="Asia/Tokyo", LC_ALL="C", PYTHONHASHSEED="7")

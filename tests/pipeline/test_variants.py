@@ -21,6 +21,7 @@ def recordings_at(part, rng):
         yield f"{part}-{fault}", (fault, 1000.0, {name: 0.9 + rng.normal(0, 0.01, 8192) + added for name in "xy"})
 
 
+@pytest.mark.slow
 def test_two_channels_held_out_per_tensor_qat_first_and_no_dc_removal_reach_a_release(tmp_path):
     rng = np.random.default_rng(0)
     recordings = {name: take for part in SPEEDS for name, take in recordings_at(part, rng)}

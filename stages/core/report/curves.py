@@ -29,10 +29,11 @@ def roc_table(scores: Mapping[str, NDArray[np.float64]], labels: NDArray[np.int8
         threshold whose false-positive rate is at most that.
     """
     healthy = np.count_nonzero(labels == 0)
-    rates = np.unique(np.append(0.0, np.geomspace(1 / healthy, 1.0, _POINTS)))
+    # In single precision, as the last bits of a power are the C library's, which has several versions, by processor.
+    rates = np.unique(np.append(0.0, np.geomspace(1 / healthy, 1.0, _POINTS).astype(np.float32).astype(np.float64)))
     columns = {}
     for name, values in scores.items():
         curve = roc(values, labels)
         # A rate that is n windows of the healthy ones is not to be missed by one rounding.
-        columns[name] = curve.tpr[np.searchsorted(curve.fpr, rates * (1 + 1e-12), side="right") - 1]
+        columns[name] = curve.tpr[np.searchsorted(curve.fpr, rates * (1 + 1e-7), side="right") - 1]
     return pd.DataFrame({"fpr": rates, **columns})
