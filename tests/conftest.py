@@ -1,10 +1,15 @@
 import os
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 # A record of its own for every folder that a test works in would cost more than what is tested.
 os.environ["MLFLOW_TRACKING_URI"] = "none"
+
+# How long an example takes is the machine's affair.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 #: They share the workspace `released`, which takes longest to make.
 _OF_A_RELEASE = ("tests/pipeline/test_errors.py", "tests/pipeline/test_pipeline.py")
