@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import rfc8785
+from rich.console import Console
 
 from stages.core.artifacts import output_directory, read_json, sha256_file
 from stages.core.bundle.format import Identity, board_bits, pack
@@ -16,6 +17,7 @@ from stages.core.bundle.sections import pack_calibration, pack_config
 from stages.core.manifest import artifacts, name_of, provenance, read_stages
 from stages.core.report.overview.facts import read_overview
 from stages.core.report.overview.page import render_overview
+from stages.core.report.overview.screen import render_screen
 from stages.core.schema.release import Release
 from stages.core.seeds import PINNED_ENVIRONMENT
 from stages.core.settings import check, read_config
@@ -68,6 +70,7 @@ def main(paths: argparse.Namespace) -> str:
         record.artifact(out / "bundle.bin")
         record.artifact(out / "report.html")
         digest = sha256_file(out / "manifest.json")
+    Console().print(render_screen(overview), "", f"More in {paths.out / 'report.html'}", "", sep="\n")
     return (
         f"release: {named['release']['release_id']}, {len(manifest['artifacts'])} artifacts, "
         f"bundle {bundle_bytes} bytes, dataset {manifest['dataset_id'][:12]}, manifest {digest[:12]}"

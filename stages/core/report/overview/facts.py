@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,12 @@ _BUDGET = {
     "instructions_per_window": ("busiest window", "instructions", ("stream", "most_instructions_per_window")),
     "load": ("busiest window", "of a hop", ("stream", "load")),
 }
+
+#: Metrics of the gate that are this where nothing is lost; others are 0.
+_KEPT = {"compression": 1.0, "separation_retention": 1.0, "event_recall": 1.0}
+
+#: What a window takes, in order.
+_STEPS = ("take", "gate", "preprocess", "model", "decide")
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,14 @@ class Overview:
         found = ((key, what, unit, _at(self.device[board], places)) for key, (what, unit, places) in _BUDGET.items())
         return [Use(what, unit, used, limits[key]) for key, what, unit, used in found if used is not None]
 
+    def instructions(self, board: str) -> list[tuple[str, int]]:
+        """Return the most instructions of each step of a window, and of each layer, in the order of execution."""
+        row = self.device[board]
+        layers = [operator["name"] for operator in self.contract["operators"]]
+        steps, operations = row["stream"]["most_instructions"], row["instructions"]["operations"]
+        found = [(name, steps[name]) for name in sorted(steps, key=_place_in(_STEPS))]
+        return found + [(f"model: {name}", operations[name]) for name in sorted(operations, key=_place_in(layers))]
+
     @property
     def budgeted(self) -> list[str]:
         """The boards that have limits."""
@@ -131,14 +145,19 @@ class Overview:
 
 
 def tightest(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Return the limit that the least room is left to, in parts of the limit; None without limits that are not 0."""
-    rooms = [(room, k) for k, row in enumerate(rows) if (room := _room(row)) is not None]
-    return rows[min(rooms)[1]] if rooms else None
+    """Return the row that uses most of what its limit allows to be lost; None without limits on a loss."""
+    shares = [(share, -k) for k, row in enumerate(rows) if (share := _share(row)) is not None]
+    return rows[-max(shares)[1]] if shares else None
 
 
-def _room(row: Mapping[str, Any]) -> float | None:
-    value, ends = row["value"], ((row["minimum"], 1), (row["maximum"], -1))
-    return min((sign * (value - end) / abs(end) for end, sign in ends if end and value is not None), default=None)
+def _share(row: Mapping[str, Any]) -> float | None:
+    """Return what part of the allowed loss is used; None of a figure that is not a loss, such as an AUC."""
+    nothing_lost = _KEPT.get(row["metric"], 0.0)
+    if row["value"] is None or (row["maximum"] is None and row["metric"] not in _KEPT):
+        return None
+    ends = (row["minimum"], row["maximum"])
+    lost = row["value"] - nothing_lost
+    return max((lost / (end - nothing_lost) for end in ends if end not in {None, nothing_lost}), default=None)
 
 
 def read_overview(paths: Namespace, config: Mapping[str, Any], stages: Mapping[str, Any], listed: Any) -> Overview:
@@ -209,6 +228,10 @@ def nodes(stages: Mapping[str, Any], listed: Sequence[Mapping[str, Any]]) -> lis
         reads = tuple(sorted({makers[path] for path in inputs if path in makers}))
         found.append(Node(name, reads, len(sizes), sum(sizes)))
     return found
+
+
+def _place_in(order: Sequence[str]) -> Callable[[str], tuple[int, str]]:
+    return lambda name: (order.index(name) if name in order else len(order), name)
 
 
 def _at(value: Any, places: Sequence[str]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from stages.core.dsp.scaling_report import Cost, worst_column
 from stages.core.report.overview.facts import Overview, tightest
 from stages.core.report.overview.figures import histogram, roc_curves, training
 from stages.core.templates import environment
@@ -41,7 +42,7 @@ def render_overview(overview: Overview) -> str:
         det=roc_curves(overview.curves, misses=True),
         layers=_layers(overview),
         flags=_flags(overview),
-        worst=lambda costs: max(costs.values(), key=lambda cost: cost["healthy_clipped"]),
+        column=_column(overview),
     )
 
 
@@ -83,9 +84,19 @@ def _flags(overview: Overview) -> list[dict[str, Any]]:
     ]
 
 
+def _column(overview: Overview) -> str:
+    """Return the column that the scaler of the device does worst, which the picture also shows."""
+    costs = overview.scaling["costs"][overview.scaling["scaler"]]
+    return worst_column({name: Cost(**cost) for name, cost in costs.items()})
+
+
 def _figure(value: float | None, digits: int = 4) -> str:
-    """Write a figure with so many digits; one that cannot be computed is a dash."""
-    return "–" if value is None or math.isnan(value) else f"{value:.{digits}g}"
+    """Write a figure with so many digits and no exponent; one that cannot be computed is a dash."""
+    if value is None or math.isnan(value):
+        return "–"
+    if abs(value) >= 10**digits:
+        return _whole(value)
+    return np.format_float_positional(value, precision=digits, fractional=False, trim="-").replace("-", "\u2212")
 
 
 def _whole(value: float | None) -> str:
