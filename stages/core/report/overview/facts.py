@@ -15,12 +15,12 @@ from stages.core.manifest import paths_of
 
 #: Parts of a board's budget, and where `device.json` says what is used of it.
 _BUDGET = {
-    "flash_bytes": ("flash", "bytes", ("flash_bytes",)),
-    "ram_bytes": ("RAM with stack", "bytes", ("ram_bytes",)),
-    "arena_bytes": ("arena", "bytes", ("arena_high_water_bytes",)),
-    "stack_bytes": ("stack, at its deepest", "bytes", ("stream", "stack_used_bytes")),
-    "instructions_per_window": ("busiest window", "instructions", ("stream", "most_instructions_per_window")),
-    "load": ("busiest window", "of a hop", ("stream", "load")),
+    "flash_bytes": ("flash", ("flash_bytes",)),
+    "ram_bytes": ("RAM with stack", ("ram_bytes",)),
+    "arena_bytes": ("arena", ("arena_high_water_bytes",)),
+    "stack_bytes": ("deepest stack", ("stream", "stack_used_bytes")),
+    "instructions_per_window": ("window, instructions", ("stream", "most_instructions_per_window")),
+    "load": ("window, share of a hop", ("stream", "load")),
 }
 
 #: Metrics of the gate that are this where nothing is lost; others are 0.
@@ -36,12 +36,12 @@ class Use:
 
     Attributes
     ----------
-    what, unit : str
+    what : str
     used, limit : float
+        Bytes, instructions, or parts of 1.
     """
 
     what: str
-    unit: str
     used: float
     limit: float
 
@@ -49,6 +49,11 @@ class Use:
     def share(self) -> float:
         """Part of the limit, 1 being all of it."""
         return self.used / self.limit
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the figures are parts of 1."""
+        return self.limit <= 1
 
 
 @dataclass(frozen=True)
@@ -122,8 +127,8 @@ class Overview:
     def uses(self, board: str) -> list[Use]:
         """Return what the release uses of each limit of an emulated board."""
         limits = self.boards[board]["budget"]
-        found = ((key, what, unit, _at(self.device[board], places)) for key, (what, unit, places) in _BUDGET.items())
-        return [Use(what, unit, used, limits[key]) for key, what, unit, used in found if used is not None]
+        found = ((key, what, _at(self.device[board], places)) for key, (what, places) in _BUDGET.items())
+        return [Use(what, used, limits[key]) for key, what, used in found if used is not None]
 
     def instructions(self, board: str) -> list[tuple[str, int]]:
         """Return the most instructions of each step of a window, and of each layer, in the order of execution."""
@@ -222,7 +227,9 @@ def nodes(stages: Mapping[str, Any], listed: Sequence[Mapping[str, Any]]) -> lis
     makers = {out: k for k, stage in enumerate(stages.values()) for out in paths_of(stage.get("outs", []))}
     found = []
     for name, stage in stages.items():
-        inputs = paths_of(stage.get("deps", [])) + [entry for entry in stage.get("params", []) if isinstance(entry, str)]
+        inputs = paths_of(stage.get("deps", [])) + [
+            entry for entry in stage.get("params", []) if isinstance(entry, str)
+        ]
         inputs += [path for entry in stage.get("params", []) if isinstance(entry, dict) for path in entry]
         sizes = [entry["bytes"] for entry in listed if entry["stage"] == name]
         reads = tuple(sorted({makers[path] for path in inputs if path in makers}))

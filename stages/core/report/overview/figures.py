@@ -51,9 +51,8 @@ def histogram(
     axes.set_xlabel(of)
     axes.set_ylabel("share of class")
     axes.legend(frameon=False, fontsize=7.5, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
-    return drawing.svg(
-        f"Histogram of the {of}, a colour for each of {', '.join(map(_words, classes))}, with the threshold {threshold:.4g}"
-    )
+    colours = ", ".join(map(_words, classes))
+    return drawing.svg(f"Histogram of the {of}, a colour for each of {colours}, with the threshold {threshold:.4g}")
 
 
 def training(history: Sequence[Mapping[str, float]]) -> str:
@@ -88,12 +87,16 @@ def roc_curves(curves: pd.DataFrame, *, misses: bool) -> str:
     drawing = Drawing()
     axes = drawing.axes
     above = curves[curves["fpr"] > 0]
+    rates = 1 - above[["float", "shipped"]] if misses else above[["float", "shipped"]]
     for name, colour, dashes in (("float", PLAIN, "--"), ("shipped", ACCENT, "-")):
-        rate = 1 - above[name] if misses else above[name]
-        axes.step(above["fpr"], rate.where(rate > 0), dashes, where="post", color=colour, linewidth=1.4, label=name)
+        axes.step(above["fpr"], rates[name], dashes, where="post", color=colour, linewidth=1.4, label=name)
     axes.set_xscale("log")
+    axes.set_xlim(above["fpr"].min() / 1.3, 1.3)
     if misses:
-        axes.set_yscale("log")
+        # Of a model that misses nothing there is no least share; the axis still needs an end.
+        least = rates.to_numpy()[rates.to_numpy() > 0].min(initial=0.01)
+        axes.set_yscale("log", nonpositive="mask")
+        axes.set_ylim(least / 1.5, 1.0)
     for rate in (0.01, 0.05):
         axes.axvline(rate, color=FAINT, linewidth=0.9, zorder=0)
     axes.set_xlabel("false-positive rate")
@@ -101,7 +104,8 @@ def roc_curves(curves: pd.DataFrame, *, misses: bool) -> str:
     axes.legend(frameon=False, fontsize=7.5, loc="lower left" if misses else "lower right")
     kind = "misses" if misses else "true positives"
     return drawing.svg(
-        f"Curve of {kind} by false positives of float and of what ships, false positives on a logarithmic axis, with lines at 1 % and 5 %"
+        f"Curve of {kind} by false positives of float and of what ships, false positives on a logarithmic axis, "
+        "with lines at 1 % and 5 %"
     )
 
 

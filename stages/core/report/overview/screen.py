@@ -27,7 +27,9 @@ def _verdict(overview: Overview) -> list[Text]:
         why = overview.gate["missing"].get(rung) or ", ".join(f"{row['metric']} of {row['output']}" for row in broken)
         lines.append(Text(f"Refused: {rung}, {why}.", "yellow"))
     if overview.leaky:
-        lines.append(Text("The split is LEAKY, by request: the test part says nothing of units never seen.", "bold red"))
+        lines.append(
+            Text("The split is LEAKY, by request: the test part says nothing of units never seen.", "bold red")
+        )
     if overview.simulated:
         lines.append(Text("The recordings are simulated.", "yellow"))
     return lines
@@ -53,9 +55,8 @@ def _costs(overview: Overview) -> Table:
     table = _table("costs", "used", "limit", "", "")
     for board in overview.budgeted:
         for use in overview.uses(board):
-            form = ".1%" if use.unit == "of a hop" else ",.0f"
-            unit = "" if use.unit in {"bytes", "of a hop"} else f" {use.unit}"
-            table.add_row(f"{board}: {use.what}", f"{use.used:{form}}{unit}", f"{use.limit:{form}}", *_bar(use))
+            form = ".1%" if use.is_part else ",.0f"
+            table.add_row(f"{board}: {use.what}", f"{use.used:{form}}", f"{use.limit:{form}}", *_bar(use))
     return table
 
 
