@@ -14,6 +14,8 @@ from stages.core.report.overview.figures import histogram, roc_curves, training
 from stages.core.templates import environment
 
 _KIB = 1024
+#: Written for what cannot be computed.
+_NONE = "\u2013"
 
 
 def render_overview(overview: Overview) -> str:
@@ -93,18 +95,18 @@ def _column(overview: Overview) -> str:
 def _figure(value: float | None, digits: int = 4) -> str:
     """Write a figure with so many digits and no exponent; one that cannot be computed is a dash."""
     if value is None or math.isnan(value):
-        return "–"
+        return _NONE
     if abs(value) >= 10**digits:
         return _whole(value)
     return np.format_float_positional(value, precision=digits, fractional=False, trim="-").replace("-", "\u2212")
 
 
 def _whole(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.0f}".replace(",", "\u202f")
+    return _NONE if value is None else f"{value:,.0f}".replace(",", "\u202f")
 
 
 def _percent(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"
+    return _NONE if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"
 
 
 def _size(n_bytes: float) -> str:

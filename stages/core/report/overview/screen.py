@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -35,7 +38,7 @@ def _verdict(overview: Overview) -> list[Text]:
     return lines
 
 
-def _limit(row: dict[str, float | None]) -> str:
+def _limit(row: Mapping[str, Any]) -> str:
     ends = (("at least", row["minimum"]), ("at most", row["maximum"]))
     return "allowed " + " and ".join(f"{words} {end:g}" for words, end in ends if end is not None)
 
