@@ -31,7 +31,7 @@ class Text(HTMLParser):
             self.words.append(data)
 
     def __str__(self):
-        return re.sub(r"\s+", " ", " ".join(self.words))
+        return re.sub(r"[ \n]+", " ", " ".join(self.words))
 
 
 def screen(of, width=100):
