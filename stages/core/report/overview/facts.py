@@ -201,7 +201,7 @@ def read_overview(paths: Namespace, config: Mapping[str, Any], stages: Mapping[s
         boards=config["board"],
         scores=pd.read_parquet(paths.validate / "scores.parquet"),
         curves=pd.read_csv(paths.validate / "roc.csv"),
-        pictures={path.stem: path.read_bytes() for path in _pictures(paths)},
+        pictures={path.stem: path.read_bytes() for path in _pictures(paths) if path.is_file()},
         nodes=nodes(stages, listed),
     )
 

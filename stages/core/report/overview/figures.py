@@ -88,8 +88,6 @@ def roc_curves(curves: pd.DataFrame, *, misses: bool) -> str:
     axes = drawing.axes
     above = curves[curves["fpr"] > 0]
     rates = 1 - above[["float", "shipped"]] if misses else above[["float", "shipped"]]
-    for name, colour, dashes in (("float", PLAIN, "--"), ("shipped", ACCENT, "-")):
-        axes.step(above["fpr"], rates[name], dashes, where="post", color=colour, linewidth=1.4, label=name)
     axes.set_xscale("log")
     axes.set_xlim(above["fpr"].min() / 1.3, 1.3)
     if misses:
@@ -97,6 +95,8 @@ def roc_curves(curves: pd.DataFrame, *, misses: bool) -> str:
         least = rates.to_numpy()[rates.to_numpy() > 0].min(initial=0.01)
         axes.set_yscale("log", nonpositive="mask")
         axes.set_ylim(least / 1.5, 1.0)
+    for name, colour, dashes in (("float", PLAIN, "--"), ("shipped", ACCENT, "-")):
+        axes.step(above["fpr"], rates[name], dashes, where="post", color=colour, linewidth=1.4, label=name)
     for rate in (0.01, 0.05):
         axes.axvline(rate, color=FAINT, linewidth=0.9, zorder=0)
     axes.set_xlabel("false-positive rate")

@@ -67,6 +67,11 @@ def test_page_has_every_figure_with_words_for_who_cannot_see_it():
     assert page.count("<img") == len(re.findall(r'<img [^>]*alt="[^"]{20,}"', page)) == 5
 
 
+def test_page_does_without_a_picture_of_flags_where_none_varies():
+    pictures = {name: data for name, data in overview().pictures.items() if name != "flags"}
+    assert render_overview(overview(pictures=pictures)).count("<img") == 4
+
+
 def test_page_names_no_other_file_and_writes_what_it_is_given_as_text():
     page = render_overview(overview())
     assert not re.findall(r'(?:src|href)="(?!data:|#)|@import|<script|url\((?!#)', page)
