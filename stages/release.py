@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import platform
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import rfc8785
+from rich.console import Console
 
 from stages.core.artifacts import output_directory, read_json, sha256_file
 from stages.core.bundle.format import Identity, board_bits, pack
 from stages.core.bundle.sections import pack_calibration, pack_config
 from stages.core.manifest import artifacts, name_of, provenance, read_stages
+from stages.core.report.overview.facts import read_overview
+from stages.core.report.overview.page import render_overview
+from stages.core.report.overview.screen import render_screen
 from stages.core.schema.release import Release
 from stages.core.seeds import PINNED_ENVIRONMENT
 from stages.core.settings import check, read_config
@@ -46,30 +51,40 @@ def main(paths: argparse.Namespace) -> str:
     earlier = {name: stage for name, stage in stages.items() if name != "release"}
     with output_directory(paths.out) as out, track("release", {"task": config["task"]}) as record:
         (out / "bundle.bin").write_bytes(make_bundle(paths, version, list(config["board"])))
-        bundle = {
-            "path": (paths.out / "bundle.bin").as_posix(),
-            "bytes": (out / "bundle.bin").stat().st_size,
-            "sha256": sha256_file(out / "bundle.bin"),
-            "stage": "release",
-        }
+        listed = artifacts(root, earlier)
+        overview = read_overview(paths, config, stages, listed)
+        (out / "report.html").write_text(render_overview(overview), encoding="utf-8")
         manifest = {
             "format": _MANIFEST_FORMAT,
             "task": config["task"],
             "leaky": read_json(paths.split / "split.json")["leaky"],
-            "artifacts": [*artifacts(root, earlier), bundle],
+            "artifacts": [*listed, *(entry(paths.out, out / name) for name in ("bundle.bin", "report.html"))],
             "provenance": provenance(root, stages, config),
             **facts(paths),
         }
+        bundle_bytes = (out / "bundle.bin").stat().st_size
         named = {**manifest, "release": name_of(config["release"]["version"], manifest)}
         (out / "manifest.json").write_bytes(rfc8785.dumps(named))
-        record.metrics({"artifacts": len(manifest["artifacts"]), "bundle_bytes": bundle["bytes"]})
+        record.metrics({"artifacts": len(manifest["artifacts"]), "bundle_bytes": bundle_bytes})
         record.artifact(out / "manifest.json")
         record.artifact(out / "bundle.bin")
+        record.artifact(out / "report.html")
         digest = sha256_file(out / "manifest.json")
+    Console().print(render_screen(overview), "", f"More in {paths.out / 'report.html'}", "", sep="\n")
     return (
         f"release: {named['release']['release_id']}, {len(manifest['artifacts'])} artifacts, "
-        f"bundle {bundle['bytes']} bytes, dataset {manifest['dataset_id'][:12]}, manifest {digest[:12]}"
+        f"bundle {bundle_bytes} bytes, dataset {manifest['dataset_id'][:12]}, manifest {digest[:12]}"
     )
+
+
+def entry(folder: Path, file: Path) -> dict[str, Any]:
+    """Describe a file of this stage as the manifest lists it, at the place where it will be."""
+    return {
+        "path": (folder / file.name).as_posix(),
+        "bytes": file.stat().st_size,
+        "sha256": sha256_file(file),
+        "stage": "release",
+    }
 
 
 def make_bundle(paths: argparse.Namespace, version: tuple[int, int, int], boards: list[str]) -> bytes:
@@ -121,4 +136,4 @@ def facts(paths: argparse.Namespace) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(main, "dag", "capture", "split", "features", "quantize", "convert", "build", "validate")
+    run(main, "dag", "capture", "split", "features", "train", "quantize", "convert", "build", "validate")
