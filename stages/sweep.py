@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,11 +16,12 @@ from rich.console import Console
 from rich.table import Table
 
 from stages.core.artifacts import sha256_json
-from stages.core.errors import ArtifactError, ToolchainError
+from stages.core.errors import ToolchainError
 from stages.core.stage import exit_with
 from stages.core.sweep.figures import OBJECTIVES
+from stages.core.sweep.isolation import snapshot
 from stages.core.sweep.jobs import command_line
-from stages.core.sweep.pareto import draw, front, measured
+from stages.core.sweep.pareto import best, draw, front
 from stages.core.sweep.records import Record, latest_sweep, read_records
 
 SWEEPS = Path("sweeps")
@@ -34,11 +34,12 @@ def sweep(words: Sequence[str]) -> None:
     """Hand the overrides to Hydra, whose launcher runs the jobs."""
     import hydra
 
-    from stages.core.sweep.run import run_job
+    from stages.core.sweep.run import COMMIT, run_job
 
     conf = Path("conf").resolve()
     base = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
-    defaults = list(_HYDRA) + (list(_SEARCH) if "hydra/sweeper=optuna" in words else [])
+    defaults = [*_HYDRA, f"+hydra.job.env_set.{COMMIT}='{snapshot(Path.cwd())}'"]
+    defaults += _SEARCH if "hydra/sweeper=optuna" in words else ()
     given = {word.partition("=")[0] for word in words}
     defaults = [word for word in defaults if word.partition("=")[0] not in given]
     folder = next((word.partition("=")[2] for word in words if word.startswith("hydra.sweep.dir=")), None)
@@ -46,7 +47,6 @@ def sweep(words: Sequence[str]) -> None:
         folder = str(SWEEPS / name_of(words))
         defaults.append(f"hydra.sweep.dir={folder}")
     sys.argv[1:] = command_line(base, [*words, *defaults], conf)
-    logging.getLogger("hydra").setLevel(logging.WARNING)
     hydra.main(config_path=str(conf), config_name="config", version_base="1.3")(run_job)()
     print(f"sweep: {folder}")
     show(read_records(Path(folder)))
@@ -62,11 +62,11 @@ def show(records: list[Record]) -> None:
     chosen = sorted({key for record in records for key in record.chosen if varies(records, key)})
     names = ("auc", "tpr_at_fpr_1", *OBJECTIVES)
     table = Table("", *chosen, "outcome", *names, "ran", "s", "experiment")
-    best = front(records)
+    kept = front(records)
     for each in records:
         figures = [as_text(each.figures.get(name)) for name in names]
         values = [str(each.chosen.get(key, "")) for key in chosen]
-        mark = f"{each.number}{'*' if each in best else ''}"
+        mark = f"{each.number}{'*' if each in kept else ''}"
         outcome = each.outcome if each.outcome == "released" else f"{each.outcome} ({each.exit_code})"
         ran = f"{len(each.stages_run)} stages"
         table.add_row(mark, *values, outcome, *figures, ran, f"{each.seconds:.0f}", each.experiment or "")
@@ -83,25 +83,6 @@ def varies(records: list[Record], key: str) -> bool:
 def as_text(value: float | None) -> str:
     """Lay out a figure."""
     return "" if value is None else f"{value:.0f}" if abs(value) >= 100 else f"{value:.4g}"
-
-
-def best(records: list[Record]) -> Record:
-    """Return the job of the front with the largest separation, of several the cheapest."""
-    names = measured(records)
-
-    def order(record: Record) -> tuple[float, ...]:
-        signs = {"maximize": -1.0, "minimize": 1.0}
-        return tuple(signs[sense] * (record.figures[name] or 0.0) for name, sense in names.items())
-
-    found = sorted(front(records), key=order)
-    if not found:
-        raise ArtifactError(
-            found="no job of this sweep came to a release",
-            where="the records of the sweep",
-            expected="one at least that the gate lets pass",
-            remedy="Look at `python -m stages.sweep show` and at the logs beside the records",
-        )
-    return found[0]
 
 
 def apply(record: Record) -> None:

@@ -42,7 +42,10 @@ def test_a_sweep_computes_what_its_jobs_share_once_and_is_resumed_and_adopted(wo
 def test_a_refused_and_a_failed_job_are_results_beside_one_that_is_released(tmp_path):
     workspace = Workspace(tmp_path, {"board": ["native"]}, base={**TINY, "quantize.ladder": ["ptq"]})
     words = "gate.limits.auc.min=0.0,1.0", "capture.sessions=30,1"
-    records = {(each["chosen"]["gate.limits.auc.min"], each["chosen"]["capture.sessions"]): each for each in sweep(workspace, *words)}
+    records = {
+        (each["chosen"]["gate.limits.auc.min"], each["chosen"]["capture.sessions"]): each
+        for each in sweep(workspace, *words)
+    }
     assert records[0.0, 30]["exit_code"] == 0
     assert records[1.0, 30]["exit_code"] == 3
     assert records[0.0, 1]["exit_code"] == records[1.0, 1]["exit_code"] == 2

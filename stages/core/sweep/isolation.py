@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from configparser import ConfigParser
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -85,22 +86,26 @@ def workspace(root: Path, commit: str, key: str, params: Params) -> Iterator[Pat
     with (place / f"{tree.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         git(root, "clone", "-q", "--shared", "--no-checkout", str(root), str(tree))
-        git(tree, "fetch", "-q", str(root), git(root, "rev-parse", "HEAD"))
         git(tree, "checkout", "-q", "--detach", commit)
         git(tree, "reset", "-q", "--soft", git(root, "rev-parse", "HEAD"))
         (tree / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
-        (tree / ".dvc/config.local").write_text(_local_config(root), encoding="utf-8")
+        _share_cache(root, tree)
         try:
             yield tree
         finally:
             shutil.rmtree(tree, ignore_errors=True)
 
 
-def _local_config(root: Path) -> str:
-    """Return the project's local DVC settings, with its cache."""
-    own = root / ".dvc/config.local"
-    kept = own.read_text(encoding="utf-8") if own.exists() else ""
-    return kept if "[cache]" in kept else f"{kept}[cache]\n    dir = {root / '.dvc/cache'}\n"
+def _share_cache(root: Path, tree: Path) -> None:
+    """Give a clone the project's local DVC settings, and its cache."""
+    settings = ConfigParser(interpolation=None)
+    settings.read([root / ".dvc/config", root / ".dvc/config.local"], encoding="utf-8")
+    cache = root / ".dvc" / settings.get("cache", "dir", fallback="cache")
+    own = ConfigParser(interpolation=None)
+    own.read(root / ".dvc/config.local", encoding="utf-8")
+    own.read_dict({"cache": {"dir": str(cache.resolve())}})
+    with (tree / ".dvc/config.local").open("w", encoding="utf-8") as file:
+        own.write(file)
 
 
 def clear(root: Path) -> None:
@@ -115,8 +120,12 @@ def clear(root: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def run(tree: Path, locks: Path, log: Path) -> int:
-    """Run the pipeline in a job's workspace; return its exit code and leave what it printed in a file."""
+def run(root: Path, tree: Path, log: Path) -> int:
+    """Run the pipeline in a job's workspace; return its exit code and leave what it printed in a file.
+
+    The record of its stages goes to the project's, as a database in the clone would end with it.
+    """
+    locks = root / _PLACE / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     words = [sys.executable, "-m", "stages.sweep", "reproduce", "--locks", str(locks)]
@@ -125,17 +134,12 @@ def run(tree: Path, locks: Path, log: Path) -> int:
         return subprocess.run(  # noqa: S603
             words,
             cwd=tree,
-            env={**os.environ, "PATH": path},
+            env={"MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}", **os.environ, "PATH": path},
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
             check=False,
         ).returncode
-
-
-def locks_of(root: Path) -> Path:
-    """Return where the jobs of a project lock the stages that they compute."""
-    return root / _PLACE / "locks"
 
 
 def stages_run(log: Path) -> list[str]:

@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.core.errors import ArtifactError
 from stages.core.report.canvas import new_figure, save_png
 from stages.core.sweep.figures import OBJECTIVES
 from stages.core.sweep.records import Record, complete
 
 _TITLES = {"arena_bytes": "arena (bytes)", "flash_bytes": "flash (bytes)", "instructions": "instructions per window"}
+#: By what a figure is multiplied for smaller to be better.
+_SIGNS = {"maximize": -1.0, "minimize": 1.0}
 
 
 def undominated(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -37,9 +40,32 @@ def front(records: list[Record]) -> list[Record]:
     candidates = complete(records, names)
     if not candidates:
         return []
-    signs = {"maximize": -1.0, "minimize": 1.0}
-    costs = np.array([[signs[names[name]] * (each.figures[name] or 0.0) for name in names] for each in candidates])
+    costs = np.array([[_SIGNS[names[name]] * (each.figures[name] or 0.0) for name in names] for each in candidates])
     return [each for each, kept in zip(candidates, undominated(costs), strict=True) if kept]
+
+
+def best(records: list[Record]) -> Record:
+    """Return the job of the front with the largest separation, of several the cheapest.
+
+    Raises
+    ------
+    ArtifactError
+        If no job came to a release.
+    """
+    names = measured(records)
+
+    def order(record: Record) -> tuple[float, ...]:
+        return tuple(_SIGNS[sense] * (record.figures[name] or 0.0) for name, sense in names.items())
+
+    found = sorted(front(records), key=order)
+    if not found:
+        raise ArtifactError(
+            found="no job of this sweep came to a release",
+            where="the records of the sweep",
+            expected="one at least that the gate lets pass",
+            remedy="Look at `python -m stages.sweep show` and at the logs beside the records",
+        )
+    return found[0]
 
 
 def measured(records: list[Record]) -> dict[str, str]:
@@ -52,14 +78,14 @@ def measured(records: list[Record]) -> dict[str, str]:
 def draw(records: list[Record], path: Path) -> None:
     """Draw separation over each cost, the front in colour and numbered."""
     names = [name for name in measured(records) if name in _TITLES]
-    best = front(records)
+    kept = front(records)
     figure = new_figure(4.2 * max(len(names), 1), 3.6)
     for position, name in enumerate(names, start=1):
         axes = figure.add_subplot(1, len(names), position)
-        for group, look in ((complete(records, {name: "", "separation": ""}), "0.7"), (best, "tab:blue")):
+        for group, look in ((complete(records, {name: "", "separation": ""}), "0.7"), (kept, "tab:blue")):
             points = [(each.figures[name], each.figures["separation"]) for each in group]
             axes.scatter(*zip(*points, strict=True), color=look) if points else None
-        for each in best:
+        for each in kept:
             axes.annotate(str(each.number), (each.figures[name] or 0.0, each.figures["separation"] or 0.0))
         axes.set(xlabel=_TITLES[name], ylabel="separation on val" if position == 1 else "")
     save_png(figure, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,16 @@ from hydra.core.hydra_config import HydraConfig
 from stages.core.sweep.figures import objectives, read_figures
 from stages.core.sweep.isolation import (
     code_hash,
-    locks_of,
     run,
     save_experiment,
-    snapshot,
     stages_run,
     workspace,
 )
 from stages.core.sweep.jobs import Job, make_job
 from stages.core.sweep.records import Record, find_record, write_record
+
+#: Environment variable that carries the snapshot which all jobs of a sweep run, whatever becomes of the work tree.
+COMMIT = "TAILGATE_SWEEP_COMMIT"
 
 
 def run_job(_: Any) -> tuple[float, ...]:
@@ -29,7 +31,7 @@ def run_job(_: Any) -> tuple[float, ...]:
     root = Path(hydra.runtime.cwd)
     base = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
     folder = root / hydra.sweep.dir
-    commit = snapshot(root)
+    commit = os.environ[COMMIT]
     job = make_job(base, list(hydra.overrides.task), code_hash(root, commit))
     record = find_record(folder, job.key)
     if record is None:
@@ -56,7 +58,7 @@ def execute(root: Path, commit: str, job: Job, number: int, folder: Path) -> Rec
     started = time.monotonic()
     log = folder / f"{job.key}.log"
     with workspace(root, commit, job.key, job.params) as tree:
-        code = run(tree, locks_of(root), log)
+        code = run(root, tree, log)
         name = save_experiment(root, tree, f"sweep-{job.key}") if code == 0 else None
         figures = read_figures(tree)
     seconds = round(time.monotonic() - started, 1)

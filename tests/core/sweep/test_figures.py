@@ -9,7 +9,12 @@ def write(tree, name, value):
 
 
 def board(emulator, flash, window):
-    return {"emulator": emulator, "arena_bytes": 50, "flash_bytes": flash, "stream": {"most_instructions_per_window": window}}
+    return {
+        "emulator": emulator,
+        "arena_bytes": 50,
+        "flash_bytes": flash,
+        "stream": {"most_instructions_per_window": window},
+    }
 
 
 def test_figures_are_of_the_worst_class_and_the_most_loaded_emulated_board(tmp_path):

@@ -14,7 +14,7 @@ PARAMS = {"task": "vibration", "overrides": {"seed": 2}}
 def project(tmp_path):
     root = tmp_path / "project"
     (root / ".dvc").mkdir(parents=True)
-    (root / ".dvc/.gitignore").write_text("/tmp\n/config.local\n")
+    (root / ".dvc/.gitignore").write_text("tmp\nconfig.local\n")
     (root / "params.yaml").write_text("task: shock\n")
     (root / "code.py").write_text("one\n")
     git(root, "init", "-q")
@@ -75,5 +75,7 @@ def test_what_git_says_is_in_the_error(tmp_path):
 
 def test_stages_that_ran_are_told_from_those_of_the_cache(tmp_path):
     log = tmp_path / "log"
-    log.write_text("Stage 'capture' is cached - skipping run\nRunning stage 'train':\nStage 'x' didn't change, skipping\n")
+    log.write_text(
+        "Stage 'capture' is cached - skipping run\nRunning stage 'train':\nStage 'x' didn't change, skipping\n"
+    )
     assert stages_run(log) == ["train"]

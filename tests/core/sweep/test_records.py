@@ -16,7 +16,10 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
     assert [path.name for path in (tmp_path / "sweep").iterdir()] == ["a.json"]
 
 
-@pytest.mark.parametrize(("code", "outcome", "kept"), [(0, "released", True), (3, "refused", True), (2, "failed", False), (-9, "failed", False)])
+@pytest.mark.parametrize(
+    ("code", "outcome", "kept"),
+    [(0, "released", True), (3, "refused", True), (2, "failed", False), (-9, "failed", False)],
+)
 def test_what_the_gate_decided_is_final_and_a_failure_is_tried_again(tmp_path, code, outcome, kept):
     write_record(tmp_path, record(exit_code=code))
     assert record(exit_code=code).outcome == outcome
