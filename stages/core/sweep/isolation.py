@@ -53,8 +53,9 @@ def git(tree: Path, *words: str) -> str:
 
 
 def snapshot(root: Path) -> str:
-    """Return a commit with all tracked files as they are in the work tree, committed or not."""
-    return git(root, "stash", "create") or git(root, "rev-parse", "HEAD")
+    """Return a commit upon the one checked out, with all tracked files as the work tree has them."""
+    changed = git(root, "stash", "create")
+    return git(root, "commit-tree", f"{changed or 'HEAD'}^{{tree}}", "-p", "HEAD", "-m", "what a sweep runs")
 
 
 def code_hash(root: Path, commit: str) -> str:
@@ -87,7 +88,7 @@ def workspace(root: Path, commit: str, key: str, params: Params) -> Iterator[Pat
         fcntl.flock(lock, fcntl.LOCK_EX)
         git(root, "clone", "-q", "--shared", "--no-checkout", str(root), str(tree))
         git(tree, "checkout", "-q", "--detach", commit)
-        git(tree, "reset", "-q", "--soft", git(root, "rev-parse", "HEAD"))
+        git(tree, "reset", "-q", "--soft", "HEAD^")
         (tree / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
         _share_cache(root, tree)
         try:

@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 from hydra.core.hydra_config import HydraConfig
 
-from stages.core.sweep.figures import objectives, read_figures
+from stages.core.errors import TailgateError
+from stages.core.sweep.figures import Figures, objectives, read_figures
 from stages.core.sweep.isolation import (
     code_hash,
     run,
@@ -57,9 +58,18 @@ def execute(root: Path, commit: str, job: Job, number: int, folder: Path) -> Rec
     """
     started = time.monotonic()
     log = folder / f"{job.key}.log"
-    with workspace(root, commit, job.key, job.params) as tree:
-        code = run(root, tree, log)
-        name = save_experiment(root, tree, f"sweep-{job.key}") if code == 0 else None
-        figures = read_figures(tree)
+    name: str | None = None
+    figures: Figures = {}
+    try:
+        with workspace(root, commit, job.key, job.params) as tree:
+            code = run(root, tree, log)
+            name = save_experiment(root, tree, f"sweep-{job.key}") if code == 0 else None
+            figures = read_figures(tree)
+    except (TailgateError, OSError) as error:
+        # Such as a full disk: this job's failure, which the others may not share.
+        folder.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"error: {error}\n")
+        code = TailgateError.exit_code
     seconds = round(time.monotonic() - started, 1)
     return Record(job.key, number, job.chosen, job.params, code, stages_run(log), figures, seconds, name)
