@@ -31,7 +31,7 @@ def undominated(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
     """
     nowhere_larger = (costs[:, None, :] <= costs[None, :, :]).all(axis=2)  # (by, of)
     somewhere_smaller = (costs[:, None, :] < costs[None, :, :]).any(axis=2)
-    return ~(nowhere_larger & somewhere_smaller).any(axis=0)
+    return np.logical_not(np.logical_and(nowhere_larger, somewhere_smaller).any(axis=0))
 
 
 def front(records: list[Record]) -> list[Record]:
@@ -78,11 +78,12 @@ def measured(records: list[Record]) -> dict[str, str]:
 def draw(records: list[Record], path: Path) -> None:
     """Draw separation over each cost, the front in colour and numbered."""
     names = [name for name in measured(records) if name in _TITLES]
-    kept = front(records)
+    shown = complete(records, {"separation": ""})
+    kept = [each for each in front(records) if each in shown]
     figure = new_figure(4.2 * max(len(names), 1), 3.6)
     for position, name in enumerate(names, start=1):
         axes = figure.add_subplot(1, len(names), position)
-        for group, look in ((complete(records, {name: "", "separation": ""}), "0.7"), (kept, "tab:blue")):
+        for group, look in ((complete(shown, {name: ""}), "0.7"), (kept, "tab:blue")):
             points = [(each.figures[name], each.figures["separation"]) for each in group]
             axes.scatter(*zip(*points, strict=True), color=look) if points else None
         for each in kept:
