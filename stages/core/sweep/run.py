@@ -1,0 +1,75 @@
+"""One job of a sweep, from Hydra's overrides to its record; what launchers call, in whatever process."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.hydra_config import HydraConfig
+
+from stages.core.errors import TailgateError
+from stages.core.sweep.figures import Figures, objectives, read_figures
+from stages.core.sweep.isolation import (
+    code_hash,
+    run,
+    save_experiment,
+    stages_run,
+    workspace,
+)
+from stages.core.sweep.jobs import Job, make_job
+from stages.core.sweep.records import Record, find_record, write_record
+
+#: Environment variable that carries the snapshot which all jobs of a sweep run, whatever becomes of the work tree.
+COMMIT = "TAILGATE_SWEEP_COMMIT"
+
+
+def run_job(_: Any) -> tuple[float, ...]:
+    """Run the job that Hydra is at, unless its record is there; return what a search is told of it."""
+    hydra = HydraConfig.get()
+    root = Path(hydra.runtime.cwd)
+    base = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    folder = root / hydra.sweep.dir
+    commit = os.environ[COMMIT]
+    job = make_job(base, list(hydra.overrides.task), code_hash(root, commit))
+    record = find_record(folder, job.key)
+    if record is None:
+        record = execute(root, commit, job, int(hydra.job.num), folder)
+        write_record(folder, record)
+    return objectives(record.figures, record.outcome == "released")
+
+
+def execute(root: Path, commit: str, job: Job, number: int, folder: Path) -> Record:
+    """Run one job in a workspace of its own.
+
+    Parameters
+    ----------
+    root : Path
+        The project.
+    commit : str
+        From `snapshot`.
+    job : Job
+    number : int
+        Of the job in its sweep.
+    folder : Path
+        Where the sweep keeps its records; what the job printed stays there too.
+    """
+    started = time.monotonic()
+    log = folder / f"{job.key}.log"
+    name: str | None = None
+    figures: Figures = {}
+    try:
+        with workspace(root, commit, job.key, job.params) as tree:
+            code = run(root, tree, log)
+            name = save_experiment(root, tree, f"sweep-{job.key}") if code == 0 else None
+            figures = read_figures(tree)
+    except (TailgateError, OSError) as error:
+        # Such as a full disk: this job's failure, which the others may not share.
+        folder.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"error: {error}\n")
+        code = TailgateError.exit_code
+    seconds = round(time.monotonic() - started, 1)
+    return Record(job.key, number, job.chosen, job.params, code, stages_run(log), figures, seconds, name)
