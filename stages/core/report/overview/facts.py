@@ -76,8 +76,8 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Overview:
-    """Everything that the page and the screen are made of; `dict` fields are the JSON of the file of that name."""
+class Judged:
+    """What is known once the gate has judged; `dict` fields are the JSON of the file of that name."""
 
     task: str
     version: str
@@ -93,6 +93,33 @@ class Overview:
     gate: dict[str, Any]
     thresholds: dict[str, Any]
     layers: dict[str, Any]
+    val: pd.DataFrame
+    pictures: dict[str, bytes]
+    nodes: list[Node]
+
+    @property
+    def outputs(self) -> Sequence[str]:
+        """The classes that the network has an output for."""
+        return self.classes[1:]
+
+    @property
+    def rungs(self) -> list[str]:
+        """The precisions that were judged, in the order of the ladder."""
+        return [rung for rung in self.gate["ladder"] if rung in self.gate["rungs"]]
+
+    @property
+    def refused(self) -> dict[str, list[dict[str, Any]]]:
+        """Limits that were broken, of precisions that come before the one that ships; of all if none does."""
+        ladder, ships = self.gate["ladder"], self.gate["selected"]
+        before = ladder[: ladder.index(ships)] if ships in ladder else ladder
+        judged = {rung: self.gate["rungs"].get(rung, []) for rung in before}
+        return {rung: [row for row in rows if not row["passed"]] for rung, rows in judged.items()}
+
+
+@dataclass(frozen=True)
+class Overview(Judged):
+    """Everything that the page and the screen of a release are made of."""
+
     contract: dict[str, Any]
     size: dict[str, Any]
     metrics: dict[str, Any]
@@ -104,25 +131,11 @@ class Overview:
     boards: dict[str, Any]
     scores: pd.DataFrame
     curves: pd.DataFrame
-    pictures: dict[str, bytes]
-    nodes: list[Node]
 
     @property
     def ships(self) -> str:
         """The precision that ships."""
         return str(self.gate["selected"])
-
-    @property
-    def outputs(self) -> Sequence[str]:
-        """The classes that the network has an output for."""
-        return self.classes[1:]
-
-    @property
-    def refused(self) -> dict[str, list[dict[str, Any]]]:
-        """Limits that were broken, of precisions that come before the one that ships."""
-        before = self.gate["ladder"][: self.gate["ladder"].index(self.ships)]
-        judged = {rung: self.gate["rungs"].get(rung, []) for rung in before}
-        return {rung: [row for row in rows if not row["passed"]] for rung, rows in judged.items()}
 
     def uses(self, board: str) -> list[Use]:
         """Return what the release uses of each limit of an emulated board."""
@@ -165,8 +178,8 @@ def _share(row: Mapping[str, Any]) -> float | None:
     return max((lost / (end - nothing_lost) for end in ends if end not in {None, nothing_lost}), default=None)
 
 
-def read_overview(paths: Namespace, config: Mapping[str, Any], stages: Mapping[str, Any], listed: Any) -> Overview:
-    """Read what earlier stages wrote.
+def read_judged(paths: Namespace, config: Mapping[str, Any], stages: Mapping[str, Any], listed: Any) -> Judged:
+    """Read what stages up to the gate wrote.
 
     Parameters
     ----------
@@ -179,31 +192,41 @@ def read_overview(paths: Namespace, config: Mapping[str, Any], stages: Mapping[s
     listed : sequence of dict
         The artifacts of the manifest.
     """
-    split, source = read_json(paths.split / "split.json"), str(config["capture"]["source"])
+    return Judged(**_judged(paths, config, stages, listed))
+
+
+def read_overview(paths: Namespace, config: Mapping[str, Any], stages: Mapping[str, Any], listed: Any) -> Overview:
+    """Read what all stages before the release wrote; parameters as of `read_judged`."""
     return Overview(
-        task=config["task"],
-        version=config["release"]["version"],
-        leaky=split["leaky"],
-        simulated=source.startswith("synthetic"),
-        classes=config["labels"]["classes"],
-        ordered=config["labels"]["kind"] == "ordered",
-        dataset=read_json(paths.capture / "dataset.json"),
-        split=split,
-        proof=read_json(paths.split / "proof.json"),
-        scaling=read_json(paths.features / "report.json"),
-        history=read_json(paths.train / "history.json"),
-        gate=read_json(paths.quantize / "gate.json"),
-        thresholds=read_json(paths.quantize / "thresholds.json"),
-        layers=read_json(paths.quantize / "layers.json"),
+        **_judged(paths, config, stages, listed),
         contract=read_json(paths.convert / "contract.json"),
         size=read_json(paths.build / "size.json"),
         **{name: read_json(paths.validate / f"{name}.json") for name in _VALIDATED},
         boards=config["board"],
         scores=pd.read_parquet(paths.validate / "scores.parquet"),
         curves=pd.read_csv(paths.validate / "roc.csv"),
-        pictures={path.stem: path.read_bytes() for path in _pictures(paths) if path.is_file()},
-        nodes=nodes(stages, listed),
     )
+
+
+def _judged(paths: Namespace, config: Mapping[str, Any], stages: Mapping[str, Any], listed: Any) -> dict[str, Any]:
+    split, source = read_json(paths.split / "split.json"), str(config["capture"]["source"])
+    return {
+        "task": config["task"],
+        "version": config["release"]["version"],
+        "leaky": split["leaky"],
+        "simulated": source.startswith("synthetic"),
+        "classes": config["labels"]["classes"],
+        "ordered": config["labels"]["kind"] == "ordered",
+        "dataset": read_json(paths.capture / "dataset.json"),
+        "split": split,
+        "proof": read_json(paths.split / "proof.json"),
+        "scaling": read_json(paths.features / "report.json"),
+        "history": read_json(paths.train / "history.json"),
+        **{name: read_json(paths.quantize / f"{name}.json") for name in ("gate", "thresholds", "layers")},
+        "val": pd.read_parquet(paths.quantize / "scores.parquet"),
+        "pictures": {path.stem: path.read_bytes() for path in _pictures(paths) if path.is_file()},
+        "nodes": nodes(stages, listed),
+    }
 
 
 _VALIDATED = ("metrics", "intervals", "parity", "device", "price", "replay")

@@ -4,77 +4,141 @@ from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from stages.core.dsp.scaling_report import Cost, worst_column
-from stages.core.report.overview.facts import Overview, tightest
+from stages.core.report.overview.facts import Judged, Overview, tightest
 from stages.core.report.overview.figures import histogram, roc_curves, training
+from stages.core.report.overview.history import History
 from stages.core.templates import environment
 
 _KIB = 1024
+_MINUTE_S = 60
+#: Sections of the page, and how its links call them.
+_MAKING = {"data": "Data", "split": "Split", "scaling": "Scaling", "training": "Training", "dag": "How it was made"}
+_REFUSED = {"gate": "Gate", "val_scores": "Scores", "layers": "Layers", **_MAKING}
+_PASSED = {
+    "gate": "Gate",
+    "scores": "Scores",
+    "tail": "Tail",
+    "device": "Device",
+    "layers": "Layers",
+    "memory": "Memory",
+    "stream": "Stream",
+    **_MAKING,
+}
 #: Written for what cannot be computed.
 _NONE = "\u2013"
 
 
-def render_overview(overview: Overview) -> str:
-    """Render the page.
+def render_overview(overview: Overview, history: History | None = None) -> str:
+    """Render the page of a release.
 
     Parameters
     ----------
     overview : Overview
+    history : History, optional
+        Without it the page is a function of the artifacts alone.
 
     Returns
     -------
     str
         HTML that names no other file and no address.
     """
-    templates = environment(__package__)
-    templates.autoescape = True
-    templates.filters |= {"figure": _figure, "whole": _whole, "percent": _percent, "words": _words, "size": _size}
-    templates.filters["data"] = lambda png: f"data:image/png;base64,{base64.b64encode(png).decode()}"
-    return templates.get_template("overview.html.j2").render(
-        of=overview,
+    return _render(
+        "overview.html.j2",
+        overview,
+        history,
+        _PASSED,
+        title=f"{overview.ships} ships",
+        tone="later" if overview.refused or overview.leaky else "",
+        price=overview.price["rungs"][overview.ships],
+        test=overview.metrics["test"],
         tightest=tightest(overview.gate["rungs"][overview.ships]),
         closest={board: max(overview.uses(board), key=lambda use: use.share) for board in overview.budgeted},
-        histograms={output: _histograms(overview, k) for k, output in enumerate(overview.outputs)},
-        training=training(overview.history),
+        histograms={output: _test_histograms(overview, k) for k, output in enumerate(overview.outputs)},
         roc=roc_curves(overview.curves, misses=False),
         det=roc_curves(overview.curves, misses=True),
-        layers=_layers(overview),
-        flags=_flags(overview),
-        column=_column(overview),
+        layers={overview.ships: _layers(overview, overview.ships, overview.contract["operators"])},
     )
 
 
-def _histograms(overview: Overview, k: int) -> dict[str, str]:
+def render_refusal(judged: Judged, history: History | None = None) -> str:
+    """Render the page of a run that the gate refused; parameters and result as of `render_overview`."""
+    return _render(
+        "refusal.html.j2",
+        judged,
+        history,
+        _REFUSED,
+        title="refused",
+        tone="refused",
+        histograms={output: _val_histograms(judged, k) for k, output in enumerate(judged.outputs)},
+        layers={rung: _layers(judged, rung, []) for rung in judged.rungs},
+    )
+
+
+def _render(template: str, of: Judged, history: History | None, sections: Mapping[str, str], **more: Any) -> str:
+    templates = environment(__package__)
+    templates.autoescape = True
+    templates.filters |= {"figure": _figure, "whole": _whole, "percent": _percent, "words": _words, "size": _size}
+    templates.filters |= {"duration": _duration, "value": _value}
+    templates.filters["data"] = lambda png: f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    ships = of.gate["selected"]
+    return templates.get_template(template).render(
+        of=of,
+        ships=ships,
+        rows=of.gate["rungs"][ships or of.rungs[-1]],
+        rungs=of.rungs,
+        refused=of.refused,
+        several=len(of.outputs) > 1,
+        training=training(of.history),
+        flags=_flags(of),
+        column=_column(of),
+        history=history,
+        sections=sections if history is None or history.since is None else {**sections, "since": "Changes"},
+        **more,
+    )
+
+
+def _test_histograms(overview: Overview, k: int) -> dict[str, str]:
     """Return the histograms of an output: float, what ships as the host computes it, and the device's integers."""
-    name, ships = overview.outputs[k], overview.ships
-    labels = overview.scores["label"].to_numpy(np.int8)
-    shown = {"float": ("float", "", "logit"), ships: (ships, "", "logit"), "device": (ships, "_code", "code")}
+    shown = {rung: (rung, "", "logit") for rung in ("float", overview.ships)}
+    return _histograms(overview, overview.scores, k, shown | {"device": (overview.ships, "_code", "code")})
+
+
+def _val_histograms(judged: Judged, k: int) -> dict[str, str]:
+    """Return the histograms of an output by float and every precision that was judged."""
+    return _histograms(judged, judged.val, k, {rung: (rung, "", "logit") for rung in ("float", *judged.rungs)})
+
+
+def _histograms(of: Judged, scores: pd.DataFrame, k: int, shown: Mapping[str, tuple[str, str, str]]) -> dict[str, str]:
+    labels = scores["label"].to_numpy(np.int8)
     return {
         title: histogram(
-            overview.scores[f"{rung}_{name}{suffix}"].to_numpy(np.float64),
-            overview.thresholds[rung][k][kind],
+            scores[f"{rung}_{of.outputs[k]}{suffix}"].to_numpy(np.float64),
+            of.thresholds[rung][k][kind],
             labels,
-            overview.classes,
+            of.classes,
             f"score of {title} ({kind})",
         )
         for title, (rung, suffix, kind) in shown.items()
     }
 
 
-def _layers(overview: Overview) -> list[dict[str, Any]]:
-    """Return what each layer lost, in the order of execution; nothing of a precision that loses nothing."""
-    reasons = overview.layers.get(overview.ships, {}).get("reasons", [])
-    order = {operator["name"]: k for k, operator in enumerate(overview.contract["operators"])}
+def _layers(of: Judged, rung: str, operators: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what each layer lost, in the order of execution where known; nothing of what loses nothing."""
+    reasons = of.layers.get(rung, {}).get("reasons", [])
+    order = {operator["name"]: k for k, operator in enumerate(operators)}
     return sorted(reasons, key=lambda reason: order.get(reason["noise"]["layer"], len(order)))
 
 
-def _flags(overview: Overview) -> list[dict[str, Any]]:
+def _flags(of: Judged) -> list[dict[str, Any]]:
     """Return the worst session of each quality flag, and how many are beyond the limit."""
-    used = [session for session in overview.dataset["sessions"] if session["excluded"] is None]
+    used = [session for session in of.dataset["sessions"] if session["excluded"] is None]
     return [
         {
             "name": name,
@@ -82,13 +146,13 @@ def _flags(overview: Overview) -> list[dict[str, Any]]:
             "low": min(session["flags"][name] for session in used),
             "high": max(session["flags"][name] for session in used),
         }
-        for name, limit in overview.dataset["limits"].items()
+        for name, limit in of.dataset["limits"].items()
     ]
 
 
-def _column(overview: Overview) -> str:
+def _column(of: Judged) -> str:
     """Return the column that the scaler of the device does worst, which the picture also shows."""
-    costs = overview.scaling["costs"][overview.scaling["scaler"]]
+    costs = of.scaling["costs"][of.scaling["scaler"]]
     return worst_column({name: Cost(**cost) for name, cost in costs.items()})
 
 
@@ -101,6 +165,10 @@ def _figure(value: float | None, digits: int = 4) -> str:
     return np.format_float_positional(value, precision=digits, fractional=False, trim="-").replace("-", "\u2212")
 
 
+def _value(value: Any) -> str:
+    return _NONE if value is None else _figure(value, 6) if isinstance(value, float) else str(value)
+
+
 def _whole(value: float | None) -> str:
     return _NONE if value is None else f"{value:,.0f}".replace(",", "\u202f")
 
@@ -111,6 +179,10 @@ def _percent(value: float | None, digits: int = 1) -> str:
 
 def _size(n_bytes: float) -> str:
     return f"{n_bytes / _KIB:.1f} KiB" if n_bytes >= _KIB else f"{n_bytes:.0f} bytes"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < _MINUTE_S else f"{seconds // _MINUTE_S:.0f} min {seconds % _MINUTE_S:.0f} s"
 
 
 def _words(name: str) -> str:

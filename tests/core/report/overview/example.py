@@ -2,12 +2,14 @@
 
 import struct
 import zlib
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
 
 from stages.core.report.curves import roc_table
-from stages.core.report.overview.facts import Node, Overview
+from stages.core.report.overview.facts import Judged, Node, Overview
+from stages.core.report.overview.history import History, Ran, Since
 from stages.core.schema.gate import METRICS
 
 CLASSES = ["healthy", "worn_out", "broken"]
@@ -164,8 +166,23 @@ def overview(**changes):
             "native": {"cpu": "this one"},
         },
         "scores": pd.DataFrame(scores),
+        "val": pd.DataFrame(scores),
         "curves": roc_table(logits, np.minimum(LABELS, 1)),
         "pictures": dict.fromkeys(("signals", "flags", "scaling", "plan", "timeline"), png()),
         "nodes": [Node("capture", (), 3, 2048), Node("train", (0,), 1, 10), Node("release", (0, 1), 0, 0)],
     }
     return Overview(**(facts | changes))
+
+
+def refused():
+    """The same network, of whose precisions none holds all limits."""
+    given = {field.name: getattr(overview(), field.name) for field in fields(Judged)}
+    rungs = {"ptq": rows(0.01, passed=False), "qat": rows(0.007, passed=False), "float": rows(0.0)}
+    rungs["float"][0] |= {"passed": False, "value": 0.75}
+    return Judged(**(given | {"gate": given["gate"] | {"selected": None, "rungs": rungs}}))
+
+
+def history(*found):
+    """Three stages that ran here, one of them not in the last run, and what changed since a release."""
+    runs = {"capture": Ran(3.25, True), "train": Ran(75.0, False), "release": Ran(0.5, False)}
+    return History(runs, Since("1a2b3c4", "Halve the <stem>", found))

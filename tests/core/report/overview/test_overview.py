@@ -1,15 +1,17 @@
 """The page and the screen say the verdict, why, what ships and what it costs, in figures worked out by hand."""
 
 import re
+from functools import cache
 from html.parser import HTMLParser
 
 import pytest
 from rich.console import Console
 
+from stages.core.release.comparison import Change
 from stages.core.report.overview.facts import nodes, tightest
-from stages.core.report.overview.page import render_overview
+from stages.core.report.overview.page import render_overview, render_refusal
 from stages.core.report.overview.screen import render_screen
-from tests.core.report.overview.example import limit, overview, rows
+from tests.core.report.overview.example import history, limit, overview, refused, rows
 
 
 class Text(HTMLParser):
@@ -34,6 +36,12 @@ class Text(HTMLParser):
         return re.sub(r"[ \n]+", " ", " ".join(self.words))
 
 
+@cache
+def plain():
+    """The page of the example as it is."""
+    return render_overview(overview())
+
+
 def screen(of, width=100):
     console = Console(width=width, force_terminal=False)
     with console.capture() as caught:
@@ -42,7 +50,7 @@ def screen(of, width=100):
 
 
 def test_page_begins_with_verdict_why_what_ships_and_what_it_costs():
-    text = str(Text(render_overview(overview())))
+    text = str(Text(plain()))
     head = text[: text.index("The gate")]
     assert "Passed the gate: qat ships." in head
     assert "it holds all 3 limits" in head
@@ -53,15 +61,59 @@ def test_page_begins_with_verdict_why_what_ships_and_what_it_costs():
     assert "75 % of its limit: flash" in head  # 30 000 of 40 000 bytes
 
 
+def test_refused_page_begins_with_that_and_with_every_limit_that_broke():
+    page = render_refusal(refused())
+    text = str(Text(page))
+    head = text[: text.index("The gate")]
+    assert "Refused by the gate: nothing ships." in head
+    assert "none of ptq, qat, float holds all 3 limits" in head
+    assert "Refused: qat , auc_drop of broken is 0.007, not at most 0.005." in head
+    assert "float 1 of 3 limits broken auc of broken 0.75" in head
+    assert "ships)" not in text
+    assert page.count('<svg class="plot"') == 2 * 3 + 1  # three precisions of each output, float among them, and losses
+    for name in re.findall(r'<a href="#([^"]*)"', page):
+        assert page.count(f'id="{name}"') == 1
+
+
+def test_page_of_a_run_shows_how_long_stages_took_and_which_were_reused():
+    page = render_overview(overview(), history())
+    section = page.split('<section id="dag">')[1]
+    assert "3.2 s, reused</text>" in section
+    assert "1 min 15 s</text>" in section
+    assert section.count("reused</text>") == 1
+    assert "python -m stages.report" not in section
+    assert "python -m stages.report" in plain()
+
+
+def test_page_of_a_run_says_what_changed_first_settings_and_test_figures():
+    found = (
+        Change("release", "release_id", "1+a", "1+b"),
+        Change("config", "model/blocks/0/width", 8, 4),
+        Change("scores", "broken/auc", 0.9875, 0.9625),
+        Change("scores", "broken/brier", 0.1, 0.2),
+        Change("code", "stages/train.py", "a" * 64, "b" * 64),
+    )
+    text = str(Text(render_overview(overview(), history(*found))))
+    head = text[: text.index("The gate")]
+    assert "What changed since 1a2b3c4 model/blocks/0/width 8 → 4 broken: auc 0.9875 → 0.9625" in head
+    assert "config: 1, scores: 2, code: 1 Halve the <stem>" in head
+    assert "stages/train.py" in text[text.index("Changes since") :]
+
+
+def test_page_of_a_run_says_when_no_test_figure_changed():
+    text = str(Text(render_overview(overview(), history(Change("code", "a.py", "a", "b")))))
+    assert "No AUC and no share caught on test." in text
+
+
 def test_page_says_what_makes_its_figures_worth_less():
-    plain, warned = render_overview(overview()), render_overview(overview(leaky=True, simulated=True))
+    page, warned = plain(), render_overview(overview(leaky=True, simulated=True))
     for words in ("The split is leaky", "The recordings are simulated"):
-        assert words not in plain
+        assert words not in page
         assert words in warned
 
 
 def test_page_has_every_figure_with_words_for_who_cannot_see_it():
-    page = render_overview(overview())
+    page = plain()
     assert page.count("<svg") == 2 * 3 + 2 + 1 + 1  # three histograms an output, ROC and DET, losses, DAG
     assert page.count("<svg") == len(re.findall(r'<svg [^>]*role="img" aria-label="[^"]{20,}"', page))
     assert page.count("<img") == len(re.findall(r'<img [^>]*alt="[^"]{20,}"', page)) == 5
@@ -73,18 +125,18 @@ def test_page_does_without_a_picture_of_flags_where_none_varies():
 
 
 def test_page_names_no_other_file_and_writes_what_it_is_given_as_text():
-    page = render_overview(overview())
+    page = plain()
     assert not re.findall(r'(?:src|href)="(?!data:|#)|@import|<script|url\((?!#)', page)
     assert "&lt;the loop&gt;" in page
     assert "<the loop>" not in page
 
 
 def test_page_is_the_same_bytes_each_time():
-    assert render_overview(overview()) == render_overview(overview())
+    assert render_overview(overview()) == plain()
 
 
 def test_drawings_take_their_colours_from_the_page():
-    page = render_overview(overview())
+    page = plain()
     drawings = "".join(re.findall(r'<svg class="plot".*?</svg>', page, flags=re.DOTALL))
     assert not re.findall(r"(?:fill|stroke): #", drawings)
     assert {"var(--class-0)", "var(--class-2)", "var(--accent)", "var(--ink)"} <= set(
@@ -95,7 +147,7 @@ def test_drawings_take_their_colours_from_the_page():
 
 
 def test_figures_have_no_exponent_and_a_dash_where_there_is_none():
-    text = str(Text(render_overview(overview())))
+    text = str(Text(plain()))
     assert "\u22120.0000625 \u22120.25 … 0.5" in text
     assert "12\u202f345" in text
     assert not re.search(r"\d[eE][+-]?\d", text.replace("f00d", ""))
