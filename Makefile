@@ -6,15 +6,15 @@ VENV := .venv
 PYTEST := python -m pytest -n 2 --no-loadscope-reorder --durations 20
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: run test test-all bench bench-kernels fuzz lint setup toolchain clean
+.PHONY: run test test-all bench bench-kernels fuzz lint setup toolchain browser clean
 
 run: setup
 	sh .ci/pipeline
 
-test: setup lint
+test: browser setup lint
 	$(PYTEST) -m "not slow"
 
-test-all: setup lint
+test-all: browser setup lint
 	$(PYTEST)
 
 # Figures that tests do not time: memory and speed, beside the stored ones.
@@ -38,6 +38,9 @@ setup: toolchain $(VENV)/installed
 
 toolchain:
 	PYTHON=$(PYTHON) sh .ci/toolchain
+
+browser:
+	PYTHON=$(PYTHON) sh .ci/toolchain --browser
 
 # torch goes first: with it in place, nothing later can pull another build of it.
 $(VENV)/installed: requirements.lock requirements-test.lock | toolchain
