@@ -136,12 +136,7 @@ int32_t tg_calibration_apply(const tg_calibration *record, uint32_t channel, int
 
 static uint32_t checksum(const tg_calibration *record)
 {
-    const uint8_t *bytes = (const uint8_t *)record;
-    uint32_t state = TG_CRC32_START;
-    for (uint32_t i = 0; i < offsetof(tg_calibration, crc); i++) {
-        state = tg_crc32_update(state, bytes[i]);
-    }
-    return tg_crc32_value(state);
+    return tg_crc32(record, offsetof(tg_calibration, crc));
 }
 
 void tg_calibration_seal(tg_calibration *record)

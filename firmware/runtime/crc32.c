@@ -12,3 +12,13 @@ uint32_t tg_crc32_update(uint32_t state, uint8_t byte)
     }
     return state;
 }
+
+uint32_t tg_crc32(const void *bytes, uint32_t length)
+{
+    const uint8_t *from = bytes;
+    uint32_t state = TG_CRC32_START;
+    for (uint32_t i = 0; i < length; i++) {
+        state = tg_crc32_update(state, from[i]);
+    }
+    return tg_crc32_value(state);
+}

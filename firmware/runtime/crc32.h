@@ -15,4 +15,7 @@ static inline uint32_t tg_crc32_value(uint32_t state)
     return ~state;
 }
 
+/* The checksum of bytes that lie together. */
+uint32_t tg_crc32(const void *bytes, uint32_t length);
+
 #endif

@@ -16,21 +16,12 @@ typedef struct {
 
 _Static_assert(sizeof(frame_header) == HEADER_BYTES, "a header has no padding");
 
-static uint32_t checksum(const uint8_t *bytes, uint32_t length)
-{
-    uint32_t state = TG_CRC32_START;
-    for (uint32_t i = 0; i < length; i++) {
-        state = tg_crc32_update(state, bytes[i]);
-    }
-    return tg_crc32_value(state);
-}
-
 static uint32_t put_frame(uint8_t *out, const frame_header *header, const void *content, uint32_t bytes)
 {
     uint8_t frame[TG_LINK_MAX_ANSWER];
     memcpy(frame, header, HEADER_BYTES);
     memcpy(&frame[HEADER_BYTES], content, bytes);
-    const uint32_t crc = checksum(frame, HEADER_BYTES + bytes);
+    const uint32_t crc = tg_crc32(frame, HEADER_BYTES + bytes);
     memcpy(&frame[HEADER_BYTES + bytes], &crc, CRC_BYTES);
     tg_cobs cobs = tg_cobs_begin(out);
     for (uint32_t i = 0; i < HEADER_BYTES + bytes + CRC_BYTES; i++) {
@@ -118,7 +109,7 @@ static uint32_t read_frame(tg_link *link)
     }
     uint32_t crc;
     memcpy(&crc, &link->packet[length - CRC_BYTES], CRC_BYTES);
-    return crc == checksum(link->packet, length - CRC_BYTES) ? length : 0;
+    return crc == tg_crc32(link->packet, length - CRC_BYTES) ? length : 0;
 }
 
 uint32_t tg_link_feed(tg_link *link, uint8_t byte, uint8_t out[TG_LINK_OUT_BYTES])

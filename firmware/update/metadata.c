@@ -7,12 +7,7 @@
 
 static uint32_t checksum(const tg_metadata *record)
 {
-    const uint8_t *bytes = (const uint8_t *)record;
-    uint32_t state = TG_CRC32_START;
-    for (uint32_t i = 0; i < offsetof(tg_metadata, crc); i++) {
-        state = tg_crc32_update(state, bytes[i]);
-    }
-    return tg_crc32_value(state);
+    return tg_crc32(record, offsetof(tg_metadata, crc));
 }
 
 static uint32_t capacity(const tg_metadata_log *log)

@@ -70,6 +70,13 @@ class Signer:
         self.library.crypto_eddsa_sign(signature, self._secret, message, len(message))
         return signature.raw
 
+    def changed(self, bundle: bytes, *words: tuple[int, int]) -> bytes:
+        """Return a bundle with words of its header or table at some places changed, signed again."""
+        content = bytearray(bundle[:-64])
+        for at, value in words:
+            struct.pack_into("<I", content, at, value)
+        return bytes(content) + self.sign(bytes(content))
+
     def bundle(self, identity: Identity = IDENTITY, **sections: bytes) -> bytes:
         message = to_sign(pack(identity, CONTENT | sections))
         return message + self.sign(message)

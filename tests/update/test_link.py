@@ -257,12 +257,6 @@ def corrupted(made, signer):
     return bytes(bundle)
 
 
-def resigned(bundle, signer, at, value):
-    changed = bytearray(bundle[:-64])
-    struct.pack_into("<I", changed, at, value)
-    return bytes(changed) + signer.sign(bytes(changed))
-
-
 def unsigned(made, signer):
     bundle = made()
     return pack(networks.SECOND.identity((1, 2, 0), struct.unpack_from("<I", bundle, 44)[0]), SECOND.sections())
@@ -278,7 +272,7 @@ REFUSED = {
     "corrupted": (Result.HASH, corrupted),
     "truncated": (Result.SIZE, lambda made, signer: made()[:-16]),
     "no bundle": (Result.MAGIC, lambda made, signer: bytes(1000)),
-    "other format": (Result.FORMAT, lambda made, signer: resigned(made(), signer, 4, 1)),
+    "other format": (Result.FORMAT, lambda made, signer: signer.changed(made(), (4, 1))),
     "interface": (Result.INTERFACE, lambda made, signer: made(interface_version=99)),
     "board": (Result.BOARD, lambda made, signer: made(boards=BOARDS["mps2_an386"])),
     "arena": (Result.ARENA, lambda made, signer: made(arena_bytes=SECOND.made.arena.arena_bytes + 16)),
