@@ -178,6 +178,8 @@ def _percent(value: float | None, digits: int = 1) -> str:
 
 
 def _size(n_bytes: float) -> str:
+    if n_bytes >= _KIB**2:
+        return f"{n_bytes / _KIB**2:.1f} MiB"
     return f"{n_bytes / _KIB:.1f} KiB" if n_bytes >= _KIB else f"{n_bytes:.0f} bytes"
 
 
