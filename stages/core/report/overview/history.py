@@ -9,6 +9,8 @@ from pathlib import Path
 from stages.core.artifacts import read_json
 from stages.core.release.comparison import Change
 
+_MS_PER_S = 1000
+
 
 @dataclass(frozen=True)
 class Ran:
@@ -76,9 +78,9 @@ def read_runs(folder: Path) -> dict[str, Ran]:
         Of a file for each stage; empty or absent where no record is kept.
     """
     notes = [read_json(path) for path in sorted(folder.glob("*.json"))]
-    latest = max(notes, key=lambda note: note["end"], default={"pipeline": None})
+    latest = max(notes, key=lambda note: note["end_ms"], default={"pipeline": None})
     return {
-        note["stage"]: Ran(note["end"] - note["start"], note["pipeline"] != latest["pipeline"])
+        note["stage"]: Ran((note["end_ms"] - note["start_ms"]) / _MS_PER_S, note["pipeline"] != latest["pipeline"])
         for note in notes
         if note["status"] == "FINISHED"
     }

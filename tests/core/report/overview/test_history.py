@@ -14,7 +14,7 @@ from stages.core.report.overview.history import Ran, read_runs
 
 def note(folder, stage, pipeline, start, end, status="FINISHED"):
     folder.mkdir(exist_ok=True)
-    content = {"stage": stage, "pipeline": pipeline, "start": start, "end": end, "status": status}
+    content = {"stage": stage, "pipeline": pipeline, "start_ms": 1000 * start, "end_ms": 1000 * end, "status": status}
     (folder / f"{stage}.json").write_text(json.dumps(content))
 
 
