@@ -116,7 +116,8 @@ def refusal(by_rung: Mapping[str, list[Row]]) -> GateRefused:
         + "; ".join(f"{rung} fails {broken(rows)}" for rung, rows in by_rung.items()),
         where="gate",
         expected="one rung of quantize.ladder within every limit of conf/gate",
-        remedy="Look at the page of `python -m stages.report`; try another calibration or observer, more QAT epochs or a wider model",
+        remedy="Look at the page of `python -m stages.report`; try another calibration or observer, more QAT epochs or "
+        "a wider model",
     )
 
 
