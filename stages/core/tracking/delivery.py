@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from stages.core.tracking import spool
 from stages.core.tracking.record import Pipeline, ReleaseRecord, StageRecord, shortened
-from stages.core.tracking.store import address, connect, experiment, is_kept
+from stages.core.tracking.store import address, connect, experiment, is_kept, reason
 
 T = TypeVar("T")
 #: Prefixes of tags whose keys end in a hash, as filters need to know a key: of an output file, and of what is in one.
@@ -29,9 +29,8 @@ def try_to_deliver() -> None:
     try:
         deliver()
     except Exception as error:
-        reason = shortened(str(error).partition("\n")[0], 160)
         warnings.warn(
-            f"tracking: MLflow at {address()} took no record ({type(error).__name__}: {reason}). "
+            f"tracking: MLflow at {address()} took no record ({reason(error)}). "
             f"{len(spool.waiting())} wait(s) on disk; the next stage sends them, or `python -m stages.find --deliver`",
             stacklevel=5,
         )
@@ -71,8 +70,8 @@ class _Sender:
             if error.get_http_status_code() != _REFUSED:
                 raise
             place = spool.set_aside(folder)
-            reason = shortened(str(error).partition("\n")[0], 160)
-            warnings.warn(f"tracking: MLflow refuses a record ({reason}); it was moved to {place}", stacklevel=6)
+            said = f"tracking: MLflow refuses a record ({reason(error)}); it was moved to {place}"
+            warnings.warn(said, stacklevel=6)
             return False
         spool.drop(folder)
         return True
@@ -99,7 +98,13 @@ class _Sender:
         found = self._found(_PIPELINE, pipeline.id)
         if found is not None:
             return found
-        told = {**_origin(record), "stage": "pipeline", _PIPELINE: pipeline.id, **self._above(pipeline)}
+        told = {
+            **_origin(record),
+            "mlflow.source.name": "dvc repro",
+            "stage": "pipeline",
+            _PIPELINE: pipeline.id,
+            **self._above(pipeline),
+        }
         name = pipeline.job or f"{record.task or 'pipeline'} {(record.commit or '')[:7]}".strip()
         run = self._create(name, pipeline.start_ms, told)
         self._batches(run, {}, pipeline.chosen, ())

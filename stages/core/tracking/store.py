@@ -6,7 +6,9 @@ import logging
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
+
+from stages.core.tracking.record import shortened
 
 EXPERIMENT = "tailgate"
 _VARIABLE = "MLFLOW_TRACKING_URI"
@@ -14,11 +16,13 @@ _DEFAULT_URI = "sqlite:///mlflow.db"
 _FILE = "sqlite:///"
 #: As MLFLOW_TRACKING_URI: no record is kept, and MLflow, which takes seconds to load, is left alone.
 _NOWHERE = "none"
-#: A server that does not answer may cost a stage seconds, not MLflow's default of minutes. And it tells no one else.
+#: A server that does not answer may cost a stage seconds, not MLflow's default of minutes. And it tells no one else,
+#: nor prints among what a stage prints.
 _SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
@@ -34,9 +38,18 @@ def is_there() -> bool:
 
 def address() -> str:
     """Return where the record is kept, without a password."""
-    parts = urlsplit(_uri())
-    place = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=place)) if place != parts.netloc else _uri()
+    return _without_password(_uri())
+
+
+def reason(error: Exception) -> str:
+    """Say in a line why the record could not be reached, without a password."""
+    first = _without_password(str(error).partition("\n")[0])
+    return f"{type(error).__name__}: {shortened(first, 200)}"
+
+
+def _without_password(text: str) -> str:
+    who, at, _ = urlsplit(_uri()).netloc.rpartition("@")
+    return text.replace(who + at, "") if at else text
 
 
 def connect() -> Any:
