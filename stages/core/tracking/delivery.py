@@ -105,7 +105,7 @@ class _Sender:
             _PIPELINE: pipeline.id,
             **self._above(pipeline),
         }
-        name = pipeline.job or f"{record.task or 'pipeline'} {(record.commit or '')[:7]}".strip()
+        name = shortened(pipeline.job or f"{record.task or 'pipeline'} {(record.commit or '')[:7]}".strip(), 100)
         run = self._create(name, pipeline.start_ms, told)
         self._batches(run, {}, pipeline.chosen, ())
         return run

@@ -18,7 +18,7 @@ from stages.core.tracking.record import Record, from_json
 
 #: Environment variable of a spool elsewhere, for a workspace that goes when its run ends.
 PLACE = "TAILGATE_TRACKING"
-_FOLDER = ".tracking"
+FOLDER = ".tracking"
 _RECORD = "record.json"
 _FILES = "files"
 #: Seconds to wait for another process that is sending.
@@ -94,7 +94,7 @@ def _locked(file: int) -> bool:
 
 def write_last(stage: str, value: dict[str, Any]) -> None:
     """Note in this workspace how a stage's last run went."""
-    folder = Path(_FOLDER) / "last"
+    folder = Path(FOLDER) / "last"
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{stage}.{os.getpid()}.partial"
     partial.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
@@ -102,7 +102,7 @@ def write_last(stage: str, value: dict[str, Any]) -> None:
 
 
 def _place() -> Path:
-    return Path(os.environ.get(PLACE, _FOLDER))
+    return Path(os.environ.get(PLACE, FOLDER))
 
 
 def _unsent() -> Path:
