@@ -104,13 +104,14 @@ def track(stage: str, params: Mapping[str, Any], *outs: Path) -> Iterator[Run]:
     try:
         yield run
     except BaseException as error:
-        _keep(run, stage, start_ms, error, [out for out in outs if _is_since(out, start_ms)])
+        _keep(run, stage, start_ms, error, outs)
         raise
     _keep(run, stage, start_ms, None, outs)
 
 
 def _keep(run: Run, stage: str, start_ms: int, error: BaseException | None, outs: Sequence[Path]) -> None:
     try:
+        outs = [out for out in outs if error is None or _is_since(out, start_ms)]
         files = list(islice((file for out in outs for file in files_under(out)), _MOST_FILES))
         record = run.ended(stage, start_ms, error, {_name(file): sha256_file(file) for file in files})
         spool.put(record, _shown(outs))
@@ -126,7 +127,7 @@ def _keep(run: Run, stage: str, start_ms: int, error: BaseException | None, outs
 
 def _is_since(out: Path, start_ms: int) -> bool:
     """Return whether an output is of this run, as where a gate refuses what was made, and not left from another."""
-    return out.exists() and max(file.stat().st_mtime for file in files_under(out)) * 1000 >= start_ms
+    return out.exists() and any(file.stat().st_mtime * 1000 >= start_ms for file in files_under(out))
 
 
 def _name(file: Path) -> str:

@@ -60,17 +60,20 @@ class _Sender:
         self._experiment = experiment(self._client)
 
     def send(self, folder: Path) -> bool:
-        """Send a record and remove it; return whether MLflow took it."""
+        """Send a record and remove it; return whether MLflow took it.
+
+        One that could never be sent must not keep back those behind it.
+        """
         from mlflow.exceptions import MlflowException
 
-        record, files = spool.read(folder)
         try:
+            record, files = spool.read(folder)
             self._register(record) if isinstance(record, ReleaseRecord) else self._log(record, files)
-        except MlflowException as error:
-            if error.get_http_status_code() != _REFUSED:
+        except (MlflowException, spool.Unreadable) as error:
+            if isinstance(error, MlflowException) and error.get_http_status_code() != _REFUSED:
                 raise
             place = spool.set_aside(folder)
-            said = f"tracking: MLflow refuses a record ({reason(error)}); it was moved to {place}"
+            said = f"tracking: a record cannot be sent, now or later ({reason(error)}); it was moved to {place}"
             warnings.warn(said, stacklevel=6)
             return False
         spool.drop(folder)

@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,5 +80,8 @@ def commit() -> str | None:
 def began_ms(stage: str) -> int:
     """Return when a stage began: with its process, as loading libraries is part of what it takes, or now."""
     module = getattr(sys.modules["__main__"], "__spec__", None)
-    is_process = module is not None and module.name == f"stages.{stage}"
-    return int((psutil.Process().create_time() if is_process else time.time()) * 1000)
+    began = time.time()
+    if module is not None and module.name == f"stages.{stage}":
+        with suppress(psutil.Error):
+            began = psutil.Process().create_time()
+    return int(began * 1000)

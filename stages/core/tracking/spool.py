@@ -25,6 +25,10 @@ _FILES = "files"
 _PATIENCE_S = 10.0
 
 
+class Unreadable(Exception):
+    """A record that another version of the code wrote, or somebody changed."""
+
+
 def new_id(what: str, at_ms: int) -> str:
     """Name a record so that names sort by time."""
     return f"{at_ms:013d}-{what}-{uuid.uuid4().hex[:8]}"
@@ -49,8 +53,17 @@ def waiting() -> list[Path]:
 
 
 def read(folder: Path) -> tuple[Record, Path]:
-    """Return a record, and the folder of its files, which may not exist."""
-    return from_json(json.loads((folder / _RECORD).read_text(encoding="utf-8"))), folder / _FILES
+    """Return a record, and the folder of its files, which may not exist.
+
+    Raises
+    ------
+    Unreadable
+        If it is not as this version writes it.
+    """
+    try:
+        return from_json(json.loads((folder / _RECORD).read_text(encoding="utf-8"))), folder / _FILES
+    except (ValueError, TypeError, KeyError) as error:
+        raise Unreadable(f"{folder / _RECORD}: {error}") from None
 
 
 def drop(folder: Path) -> None:

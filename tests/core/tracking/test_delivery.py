@@ -117,10 +117,19 @@ def test_sweep_is_the_parent_of_its_jobs_and_is_not_failed_by_one(client):
 def test_record_that_mlflow_refuses_is_set_aside_and_the_next_is_sent(client):
     spool.put(stage_record("train", 0, metrics=[("100 %", 1.0, BEGAN_MS, 0)]), {})
     spool.put(stage_record("quantize", 1), {})
-    with pytest.warns(UserWarning, match="refuses a record"):
+    with pytest.warns(UserWarning, match="cannot be sent, now or later"):
         assert delivery.deliver() == 1
     assert spool.waiting() == []
     assert [path.name for path in Path(".tracking/refused").iterdir()] == [stage_record("train", 0).id]
+
+
+def test_record_that_nobody_can_read_is_set_aside_and_the_next_is_sent(client):
+    for number, stage in enumerate(("train", "quantize")):
+        spool.put(stage_record(stage, number), {})
+    (spool.waiting()[0] / "record.json").write_text('{"stage": "train"}')
+    with pytest.warns(UserWarning, match="cannot be sent, now or later"):
+        assert delivery.deliver() == 1
+    assert spool.waiting() == []
 
 
 def test_files_of_the_same_content_share_a_tag_and_thousands_are_sent(client):

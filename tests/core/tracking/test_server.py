@@ -1,5 +1,6 @@
 """A real server with PostgreSQL: files go through it, it may be down, and its pages show what ran."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from stages.core.release.registry import register
 from stages.core.tracking import delivery, spool
 from stages.core.tracking.lookup import Clue, search
 from tests.browser import CHROMIUM, visit
@@ -100,6 +102,16 @@ def test_run_is_found_by_a_hash_and_by_its_beginning(server):
     for digits in ("12345678" * 8, "1234567812"):
         (found,) = search([Clue(digits, "hash")])
         assert (found.stage, found.made, found.task) == ("build", "models/build/app.elf", "vibration")
+
+
+def test_release_is_registered_under_the_run_that_made_it_and_found_by_its_files(server):
+    client, _ = server
+    spool.put(stage_record("release", 60, pipeline=None, outputs={"models/release/manifest.json": "ab" * 32}), {})
+    register("vibration", "git:c0ffee", {"manifest_sha256": "ab" * 32}, {"bundle.bin": b"signed"})
+    (version,) = client.search_model_versions("name = 'tailgate-vibration'")
+    assert version.run_id == runs(client)["release"].info.run_id
+    (found,) = search([Clue(hashlib.sha256(b"signed").hexdigest(), "file")])
+    assert (found.made, found.parent) == ("bundle.bin", "tailgate-vibration, version 1")
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")

@@ -67,6 +67,14 @@ def test_stage_that_fails_is_not_said_to_have_made_what_lay_there_and_is_of_what
     assert hashed == {"quantize": [], "judge": [f"sha256.{hashlib.sha256(b'{}').hexdigest()}"]}
 
 
+def test_stage_that_fails_fails_with_its_own_error_whatever_becomes_of_its_record(place):
+    (place / ".tracking").touch()
+    (place / "empty").mkdir()
+    with pytest.warns(UserWarning, match="not recorded"), pytest.raises(ZeroDivisionError):  # noqa: SIM117
+        with track("train", {}, Path("empty"), Path("missing")):
+            1 / 0  # noqa: B018
+
+
 def test_parameters_are_bounded_and_what_was_cut_is_said(client):
     with track("train", {"long": "x" * 900, **{f"p{number}": number for number in range(450)}}):
         pass
