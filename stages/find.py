@@ -31,19 +31,21 @@ def find(what: str) -> None:
 
 
 def show(wanted: Sequence[Clue], found: Sequence[Found]) -> None:
-    """Print the hashes that were looked up, and a row per run."""
+    """Print for each hash that was looked up a row per run."""
     console = Console()
     console.width = max(console.width, 160)
     for clue in wanted:
         console.print(f"{clue.what}: {clue.digits}", highlight=False, markup=False)
-    table = Table("found by", "made", "stage", "task", "commit", "began (UTC)", "in", "status", "run")
-    for each in found:
-        at = f"{each.start:%Y-%m-%d %H:%M:%S}"
-        commit = (each.commit or "")[:12] + ("+" if (each.commit or "").endswith("+") else "")
-        table.add_row(
-            each.clue.what, each.made, each.stage, each.task, commit, at, each.parent, each.status, each.run_id
-        )
-    console.print(table)
+        table = Table("made", "stage", "task", "commit", "began (UTC)", "in", "status", "run")
+        for column in table.columns:
+            column.overflow = "fold"
+        for each in found:
+            if each.clue == clue:
+                at = f"{each.start:%Y-%m-%d %H:%M:%S}"
+                changed = "+" if (each.commit or "").endswith("+") else ""
+                commit = f"{(each.commit or '')[:12]}{changed}"
+                table.add_row(each.made, each.stage, each.task, commit, at, each.parent, each.status, each.run_id)
+        console.print(table if table.rows else "no run on record made it")
 
 
 def send() -> None:

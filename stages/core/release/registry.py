@@ -20,7 +20,7 @@ def register(task: str, source: str, tags: Mapping[str, str], files: Mapping[str
     ----------
     task : str
     source : str
-        Where it comes from, for example ``git:<commit>``.
+        Where it comes from, for example ``git:/<commit>``; a server takes no other form.
     tags : mapping of str to str
         What to find it by; ``manifest_sha256`` leads to the run that made it.
     files : mapping of str to bytes

@@ -181,7 +181,7 @@ class _Record:
             status=version.status,
             run_id=version.run_id or "",
             task=version.name.removeprefix("tailgate-"),
-            commit=version.source.removeprefix("git:"),
+            commit=version.source.removeprefix("git:/"),
             parent=f"{version.name}, version {version.version}",
             start=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
         )

@@ -101,7 +101,7 @@ class ReleaseRecord:
         Of this record; sorts by time.
     task : str
     source : str
-        Where it comes from, for example ``git:<commit>``.
+        Where it comes from, for example ``git:/<commit>``; a server takes no other form.
     manifest_sha256 : str
         Also an output of the run that made it.
     tags : dict of str to str

@@ -144,10 +144,10 @@ def test_files_of_the_same_content_share_a_tag_and_thousands_are_sent(client):
 def test_release_is_registered_once_under_the_run_that_made_its_manifest(client, monkeypatch):
     spool.put(stage_record("release", outputs={"models/release/manifest.json": "aa" * 32}), {})
     tags = {"manifest_sha256": "aa" * 32, "release_id": "1.0.0+abc"}
-    register("vibration", "git:c0ffee", tags, {"bundle.bin": b""})
+    register("vibration", "git:/c0ffee", tags, {"bundle.bin": b""})
     (version,) = client.search_model_versions("name = 'tailgate-vibration'")
     assert version.run_id == runs(client)["release"].info.run_id
-    assert version.source == "git:c0ffee"
+    assert version.source == "git:/c0ffee"
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert {**tags, f"sha256.{empty}": "bundle.bin"}.items() <= version.tags.items()
     again = replace(stage_record("release"), pipeline=replace(PIPELINE, id="another"))

@@ -75,7 +75,7 @@ def test_beginning_of_a_hash_is_enough(recorded, digits):
 
 def test_file_that_was_handed_over_leads_to_the_registered_release(client):
     tags = {"manifest_sha256": "aa" * 32}
-    register("vibration", "git:c0ffee", tags, {"bundle.bin": b"signed"})
+    register("vibration", "git:/c0ffee", tags, {"bundle.bin": b"signed"})
     (found,) = search([Clue(sha256(b"signed"), "file")])
     assert (found.stage, found.made, found.commit) == ("registry", "bundle.bin", "c0ffee")
     assert found.parent == "tailgate-vibration, version 1"

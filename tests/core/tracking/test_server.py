@@ -107,7 +107,7 @@ def test_run_is_found_by_a_hash_and_by_its_beginning(server):
 def test_release_is_registered_under_the_run_that_made_it_and_found_by_its_files(server):
     client, _ = server
     spool.put(stage_record("release", 60, pipeline=None, outputs={"models/release/manifest.json": "ab" * 32}), {})
-    register("vibration", "git:c0ffee", {"manifest_sha256": "ab" * 32}, {"bundle.bin": b"signed"})
+    register("vibration", "git:/c0ffee", {"manifest_sha256": "ab" * 32}, {"bundle.bin": b"signed"})
     (version,) = client.search_model_versions("name = 'tailgate-vibration'")
     assert version.run_id == runs(client)["release"].info.run_id
     (found,) = search([Clue(hashlib.sha256(b"signed").hexdigest(), "file")])
