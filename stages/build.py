@@ -15,7 +15,7 @@ from stages.core.errors import ArtifactError
 from stages.core.schema.build import Board, Build
 from stages.core.settings import Settings, load
 from stages.core.stage import progress, run
-from stages.core.tracking import track
+from stages.core.tracking import Run, track
 
 
 class BuildSettings(Settings):
@@ -28,12 +28,18 @@ class BuildSettings(Settings):
 def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     config = load(paths.config, BuildSettings)
+    with track("build", config.model_dump(), paths.out) as record:
+        return build(paths, config, record)
+
+
+def build(paths: argparse.Namespace, config: BuildSettings, record: Run) -> str:
+    """Compile for every board, and return the closing line."""
     _check_generated(paths.generated, sha256_file(paths.convert / "model.onnx"), paths.convert / "model.onnx")
     selected, others = _rungs(paths.convert)
     sizes: dict[str, dict[str, Any]] = {}
     rungs: dict[str, dict[str, Any]] = {folder.name: {} for folder in others}
     toolchains: dict[str, dict[str, Any]] = {}
-    with output_directory(paths.out) as out, track("build", config.model_dump()) as record:
+    with output_directory(paths.out) as out:
         for name, board in progress(sorted(config.board.items()), "build"):
             (out / name / "rungs").mkdir(parents=True)
             with tempfile.TemporaryDirectory() as scratch:
@@ -52,12 +58,10 @@ def main(paths: argparse.Namespace) -> str:
                         check_production(of.app, of.app_map, name)
                     rungs[rung][name] = measure(of.app, of.app_map)
                     _keep(of.harness, out / name / "rungs" / f"{rung}.elf")
-            record.metrics({f"{name}.{key}": value for key, value in sizes[name]["total"].items()})
+            record.headline({f"{name}.{key}": value for key, value in sizes[name]["total"].items()})
         write_json(out / "size.json", sizes)
         write_json(out / "rungs.json", {selected: sizes, **rungs})
         write_json(out / "toolchain.json", toolchains)
-        record.artifact(out / "size.json")
-        record.artifact(out / "toolchain.json")
     totals = (f"{name} {s['total']['flash_bytes']}/{s['total']['ram_bytes']}" for name, s in sizes.items())
     return f"build: {len(sizes)} boards, flash/RAM bytes of the app: {', '.join(totals)}"
 

@@ -16,7 +16,7 @@ from stages.core.schema.labels import Labels
 from stages.core.schema.window import Window
 from stages.core.settings import Settings, load
 from stages.core.stage import progress, run
-from stages.core.tracking import track
+from stages.core.tracking import Run, track
 
 _ROOT_VARIABLE = "BEARING_DATASETS_ROOT"
 
@@ -34,19 +34,23 @@ class CaptureSettings(Settings):
 def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     config = load(paths.config, CaptureSettings)
+    with track("capture", config.capture.model_dump(), paths.out) as record:
+        return capture(paths, config, record)
+
+
+def capture(paths: argparse.Namespace, config: CaptureSettings, record: Run) -> str:
+    """Store what the source has, and return the closing line."""
     root = os.environ.get(_ROOT_VARIABLE)
     source = open_source(config.capture, config.seed, config.labels.classes, Path(root) if root else None)
     wanted = len(source)
-    with output_directory(paths.out) as out, track("capture", config.capture.model_dump()) as record:
+    with output_directory(paths.out) as out:
         stored = list(
             progress(store_all(source, config.labels, config.compute, out), "capture", total=len(source)),
         )
         dataset = describe(stored, config.capture, config.labels, config.window.length)
         write_json(out / "dataset.json", dataset)
-        pictures = write_quality_page(out, dataset, config.window, config.labels)
+        write_quality_page(out, dataset, config.window, config.labels)
         record.metrics(dataset["totals"])
-        for path in (out / "dataset.json", *pictures):
-            record.artifact(path)
     totals = dataset["totals"]
     stopped = f"; stopped after {len(source)} of {wanted} sessions" if source.live and len(source) < wanted else ""
     return (

@@ -19,10 +19,9 @@ def main() -> None:
     config = validate(compose(paths.params, paths.conf), str(paths.params))
     paths.out.parent.mkdir(parents=True, exist_ok=True)
     partial = paths.out.with_suffix(".partial")
-    with track("configure", config.model_dump(by_alias=True)) as record:
+    with track("configure", config.model_dump(by_alias=True), paths.out):
         write_config(partial, config)
         partial.replace(paths.out)
-        record.artifact(paths.out)
     print(f"configure: task {config.task}, seed {config.seed}, boards {', '.join(sorted(config.board))}")
 
 

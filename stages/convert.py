@@ -20,7 +20,7 @@ from stages.core.schema.labels import Labels
 from stages.core.schema.runtime import Runtime
 from stages.core.settings import Settings, load
 from stages.core.stage import run
-from stages.core.tracking import track
+from stages.core.tracking import Run, track
 
 
 class ConvertSettings(Settings):
@@ -36,6 +36,13 @@ class ConvertSettings(Settings):
 def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     settings = load(paths.config, ConvertSettings)
+    params = {"convert": settings.convert.model_dump(), "decision": settings.decision.model_dump()}
+    with track("convert", params, paths.out, paths.generated) as record:
+        return convert_all(paths, settings, record)
+
+
+def convert_all(paths: argparse.Namespace, settings: ConvertSettings, record: Run) -> str:
+    """Convert every precision, and return the closing line."""
     gate = read_json(paths.quantize / "gate.json")
     selected = gate["selected"]
     if selected is None:
@@ -59,7 +66,6 @@ def main(paths: argparse.Namespace) -> str:
     with (
         output_directory(paths.out) as out,
         output_directory(paths.generated) as generated,
-        track("convert", {"task": settings.task, "precision": selected}) as record,
     ):
         (out / "model.onnx").write_bytes(models[selected])
         write(ships, out, generated)
@@ -67,9 +73,10 @@ def main(paths: argparse.Namespace) -> str:
             folder = out / "rungs" / rung
             (folder / "generated").mkdir(parents=True)
             write(converted, folder, folder / "generated")
-        record.metrics({"arena_bytes": ships.arena.arena_bytes, "weight_bytes": len(ships.weights)})
-        record.artifact(out / "contract.json")
-        record.artifact(out / "model.onnx")
+        record.params({"precision": selected})
+        record.metrics({"weight_bytes": len(ships.weights)})
+        record.headline({"arena_bytes": ships.arena.arena_bytes})
+        record.hashes({name: ships.contract[name] for name in ("model_version", "graph_hash", "preprocess_id")})
     return (
         f"convert: {selected} of {', '.join(rungs)}: {len(ships.graph.ops)} operations, weights {len(ships.weights)} "
         f"bytes, arena {ships.arena.arena_bytes} bytes (lower bound {ships.arena.lower_bound}), threshold codes "

@@ -36,7 +36,7 @@ from stages.core.schema.features import Features
 from stages.core.schema.window import Window
 from stages.core.settings import Settings, load
 from stages.core.stage import progress, run
-from stages.core.tracking import track
+from stages.core.tracking import Run, track
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -53,6 +53,12 @@ class FeaturesSettings(Settings):
 def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     config = load(paths.config, FeaturesSettings)
+    with track("features", config.features.model_dump(), paths.out) as record:
+        return make_codes(paths, config, record)
+
+
+def make_codes(paths: argparse.Namespace, config: FeaturesSettings, record: Run) -> str:
+    """Fit the contract, run it, and return the closing line."""
     windows = read_windows(paths.split / "windows.parquet")
     listed = session_files(paths.capture)
     files = {str(name): listed[name].path for name in windows["session_id"].unique()}
@@ -72,7 +78,7 @@ def main(paths: argparse.Namespace) -> str:
     candidates = compare(config.features, columns, statistics.peaks)
     costs = {candidate.kind: candidate.costs for candidate in candidates}[chosen]
 
-    with output_directory(paths.out) as out, track("features", config.features.model_dump()) as record:
+    with output_directory(paths.out) as out:
         encode = partial(_encode, contract, CodesFile.create(out / "codes.npy", (len(windows), *contract.shape)))
         deque(_each_batch(encode, windows, files, contract, config.compute, "features: codes"), maxlen=0)
         write_json(out / "contract.json", contract.to_json())
@@ -80,8 +86,6 @@ def main(paths: argparse.Namespace) -> str:
         write_json(out / "report.json", report(chosen, candidates, columns))
         save_scaling(out / "scaling.png", chosen, candidates, columns)
         record.metrics(worst_costs(costs))
-        for name in ("contract.json", "report.json", "scaling.png"):
-            record.artifact(out / name)
     worst = costs[worst_column(costs)]
     sqnr = "" if worst.band_sqnr_db is None else f" at {worst.band_sqnr_db:.1f} dB"
     return (

@@ -67,7 +67,7 @@ def sign(arguments: argparse.Namespace) -> None:
         for name, content_of in files.items():
             (out / name).write_bytes(content_of)
     tags = {"manifest_sha256": facts["manifest_sha256"], "release_id": facts["release_id"]}
-    register(content["task"], f"git:{commit}", tags)
+    register(content["task"], f"git:/{commit}", tags, files)
     by = "not signed" if key is None else f"signed by {key.public.hex()}"
     print(f"publish: {folder}, {len(files)} files, commit {commit[:12]}, {by}")
 

@@ -48,8 +48,14 @@ class QuantizeSettings(Settings):
 def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     settings = load(paths.config, QuantizeSettings)
+    with track("quantize", settings.quantize.model_dump(), paths.out) as record:
+        return climb(paths, settings, record)
+
+
+def climb(paths: argparse.Namespace, settings: QuantizeSettings, record: Run) -> str:
+    """Climb the ladder and judge, and return the closing line."""
     train, val = load_examples(paths.split, paths.features, settings.labels, "train", "val")
-    with output_directory(paths.out) as out, track("quantize", settings.quantize.model_dump()) as record:
+    with output_directory(paths.out) as out:
         with ladder(settings, train, val, paths, record) as rungs:
             names: dict[Rung, None] = dict.fromkeys(("float", *settings.quantize.ladder))
             attempts: dict[str, Attempt] = {name: rungs.make(name) for name in names}
@@ -84,8 +90,6 @@ def main(paths: argparse.Namespace) -> str:
             write_json(out / f"{name}.json", json_ready(content))
         write_scores(out / "scores.parquet", pd.DataFrame({"label": val.labels}), scored, settings.labels.classes[1:])
         record.metrics(flat(evaluation.metrics))
-        for path in sorted(out.iterdir()):
-            record.artifact(path)
     if selected is None:
         raise refusal(selection.verdicts)
     return f"quantize: {selected} passes the gate; val {headline(evaluation.metrics)}"

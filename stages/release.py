@@ -22,7 +22,7 @@ from stages.core.schema.release import Release
 from stages.core.seeds import PINNED_ENVIRONMENT
 from stages.core.settings import check, read_config
 from stages.core.stage import run
-from stages.core.tracking import track
+from stages.core.tracking import Run, track
 
 _MANIFEST_FORMAT = 1
 _PACKAGES = (
@@ -46,10 +46,18 @@ def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     root = paths.dag.resolve().parent
     config = read_config(paths.config)
-    version = check(config["release"], Release, str(paths.config)).numbers
+    release = check(config["release"], Release, str(paths.config))
+    with track("release", release.model_dump(), paths.out) as record:
+        return write_release(paths, root, config, release.numbers, record)
+
+
+def write_release(
+    paths: argparse.Namespace, root: Path, config: dict[str, Any], version: tuple[int, int, int], record: Run
+) -> str:
+    """Write the folder, and return the closing line."""
     stages = read_stages(paths.dag)
     earlier = {name: stage for name, stage in stages.items() if name != "release"}
-    with output_directory(paths.out) as out, track("release", {"task": config["task"]}) as record:
+    with output_directory(paths.out) as out:
         (out / "bundle.bin").write_bytes(make_bundle(paths, version, list(config["board"])))
         listed = artifacts(root, earlier)
         overview = read_overview(paths, config, stages, listed)
@@ -66,9 +74,6 @@ def main(paths: argparse.Namespace) -> str:
         named = {**manifest, "release": name_of(config["release"]["version"], manifest)}
         (out / "manifest.json").write_bytes(rfc8785.dumps(named))
         record.metrics({"artifacts": len(manifest["artifacts"]), "bundle_bytes": bundle_bytes})
-        record.artifact(out / "manifest.json")
-        record.artifact(out / "bundle.bin")
-        record.artifact(out / "report.html")
         digest = sha256_file(out / "manifest.json")
     Console().print(render_screen(overview), "", f"More in {paths.out / 'report.html'}", "", sep="\n")
     return (

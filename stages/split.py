@@ -20,7 +20,7 @@ from stages.core.schema.split import Split
 from stages.core.schema.window import Window
 from stages.core.settings import Settings, load
 from stages.core.stage import run
-from stages.core.tracking import track
+from stages.core.tracking import Run, track
 
 _COLUMNS = ["session_id", "group_id", "condition", "state", "part", "start", "label"]
 _NAMED_AT_MOST = 10
@@ -39,6 +39,12 @@ class SplitSettings(Settings):
 def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     config = load(paths.config, SplitSettings)
+    with track("split", config.split.model_dump(), paths.out) as record:
+        return split_windows(paths, config, record)
+
+
+def split_windows(paths: argparse.Namespace, config: SplitSettings, record: Run) -> str:
+    """Assign, prove and write, and return the closing line."""
     dataset = read_json(paths.capture / "dataset.json")
     usable = [entry for entry in dataset["sessions"] if entry["excluded"] is None]
     files = session_files(paths.capture)
@@ -59,12 +65,11 @@ def main(paths: argparse.Namespace) -> str:
     if not config.split.leaky:
         _require(proof)
     split = summary(windows, sorted(files), config.split, config.labels.classes)
-    with output_directory(paths.out) as out, track("split", config.split.model_dump()) as record:
+    with output_directory(paths.out) as out:
         write_windows(out / "windows.parquet", windows)
         write_json(out / "split.json", split)
         write_json(out / "proof.json", {"leaky": config.split.leaky, **proof})
         record.metrics({f"windows_{part}": sum(counts.values()) for part, counts in split["windows"].items()})
-        record.artifact(out / "proof.json")
     return closing_line(split, proof)
 
 

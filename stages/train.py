@@ -41,13 +41,18 @@ class TrainSettings(Settings):
 def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     config = load(paths.config, TrainSettings)
+    with track("train", config.train.model_dump(), paths.out) as record:
+        return train_all(paths, config, record)
+
+
+def train_all(paths: argparse.Namespace, config: TrainSettings, record: Run) -> str:
+    """Train and score everything, and return the closing line."""
     train, val = load_examples(paths.split, paths.features, config.labels, "train", "val")
     _, length, channels = train.codes.shape
     # Before the first epoch: training what the device could not run would be for nothing.
     check_module(initialised(config.model, channels, train.outputs, config.seed), channels, length)
     with (
         output_directory(paths.out) as out,
-        track("train", config.train.model_dump()) as record,
         varied(
             train,
             config.train.augment,
@@ -71,8 +76,6 @@ def main(paths: argparse.Namespace) -> str:
         write_json(out / "metrics.json", json_ready(metrics))
         write_json(out / "history.json", history)
         record.metrics(flat(metrics))
-        record.artifact(out / "float.safetensors")
-        record.artifact(out / "metrics.json")
     n_parameters = sum(parameter.numel() for parameter in model.parameters())
     return f"train: {n_parameters} parameters, {len(history)} epochs; val {headline(metrics)}"
 

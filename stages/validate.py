@@ -35,7 +35,7 @@ from stages.core.schema.window import Window
 from stages.core.scoring import Scored, write_scores
 from stages.core.settings import Settings, load
 from stages.core.stage import progress, run
-from stages.core.tracking import track
+from stages.core.tracking import Run, track
 
 _GOLDEN_WINDOWS = 8
 _IDENTITY = ["session_id", "state", "condition", "start", "label"]
@@ -56,6 +56,12 @@ class ValidateSettings(Settings):
 def main(paths: argparse.Namespace) -> str:
     """Run the stage."""
     settings = load(paths.config, ValidateSettings)
+    with track("validate", settings.validation.model_dump(), paths.out) as record:
+        return validate(paths, settings, record)
+
+
+def validate(paths: argparse.Namespace, settings: ValidateSettings, record: Run) -> str:
+    """Hold every execution against the reference, and return the closing line."""
     index = read_windows(paths.split / "windows.parquet")
     windows = index[index["part"] == "test"].reset_index(drop=True)
     leaky = read_json(paths.split / "split.json")["leaky"]
@@ -73,7 +79,7 @@ def main(paths: argparse.Namespace) -> str:
     rungs = [read_rung(paths, settings, name, samples, test, scored[name]) for name in names]
     ships, sizes = rungs[0].emulated, read_json(paths.build / "rungs.json")
     bench = Bench(settings.board, paths.build, sizes, settings.validation.repeats, settings.validation.timeout_s)
-    with output_directory(paths.out) as out, track("validate", settings.validation.model_dump()) as record:
+    with output_directory(paths.out) as out:
         climb = bench.climb(progress(rungs, "validate: precisions"))
         recordings = severest(windows, session_files(paths.capture), settings.validation.replay_sessions)
         streamed = stream_boards(product, settings.board, paths.build, recordings, settings.validation, settings.seed)
@@ -117,8 +123,7 @@ def main(paths: argparse.Namespace) -> str:
         )
         (out / "report.md").write_text(page, encoding="utf-8")
         record.metrics(flat(evaluation.metrics))
-        for path in sorted(out.iterdir()):
-            record.artifact(path)
+        record.headline(flat({"test": evaluation.metrics[gate["selected"]]}))
     emulated = f", {len(ships.scores)} on each emulated board" if len(boards) > 1 else ""
     shipped = headline({gate["selected"]: evaluation.metrics[gate["selected"]]})
     return (

@@ -191,7 +191,7 @@ def test_registry_has_the_release_by_the_hash_of_its_manifest(published):
     (entry,) = client.search_model_versions("name = 'tailgate-vibration'")
     manifest = (published.folder / "manifest.json").read_bytes()
     assert entry.tags["manifest_sha256"] == hashlib.sha256(manifest).hexdigest()
-    assert entry.source == f"git:{published.git('rev-parse', 'HEAD').strip()}"
+    assert entry.source == f"git:/{published.git('rev-parse', 'HEAD').strip()}"
 
 
 def test_key_is_refused_in_the_work_tree_and_with_open_permissions(published, tmp_path):

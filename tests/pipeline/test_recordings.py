@@ -130,8 +130,6 @@ class Capture:
 @pytest.fixture
 def capture(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-    # Setting up a record takes longer than all that is tested here.
-    monkeypatch.setattr("stages.core.tracking.Run._send", lambda *_: None)
     return Capture(Here(monkeypatch, capsys), tmp_path)
 
 

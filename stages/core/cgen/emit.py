@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from stages.core.bundle.format import BOARDS
-from stages.core.cgen.identity import INTERFACE_VERSION, graph_hash
+from stages.core.cgen.identity import INTERFACE_VERSION, MODEL_MARK, graph_hash
 from stages.core.cgen.literals import comment, identifier
 from stages.core.cgen.operators import ACTIVATION, KernelCall, kernel_calls
 from stages.core.cgen.preprocess import contract_problems, preprocess_context
@@ -55,7 +55,7 @@ def emit(
     rules : Rules
         What the device decides with; a float score's code is its order key.
     model_sha256 : str
-        Hash of the ONNX file that the graph came from, for the stamp.
+        Hash of the ONNX file that the graph came from, for the stamp and the image.
     stream : Stream, optional
         How a stream reaches the network; without, frame by frame and through no fault gate.
     kept : mapping of str to Kept
@@ -100,6 +100,8 @@ def emit(
         ],
         "weights_bytes": len(blob),
         "interface_version": INTERFACE_VERSION,
+        "mark": MODEL_MARK,
+        "model_version_bytes": list(bytes.fromhex(model_sha256)),
         "preprocess_id_bytes": list(bytes.fromhex(preprocess["preprocess_id"])),
         "graph_hash_bytes": list(bytes.fromhex(graph_hash(graph, plan, kept))),
         "boards": BOARDS,

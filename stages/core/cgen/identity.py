@@ -17,6 +17,9 @@ from stages.core.plan import Plan
 #: Changes when a device or a host that understood the old contracts would misread the new ones.
 INTERFACE_VERSION = 6
 
+#: Text that the model version, 32 bytes, stands behind in every image that holds a model; a NUL ends it.
+MODEL_MARK = "tailgate model:"
+
 
 def graph_hash(graph: Graph, arena: Plan, kept: Mapping[str, Kept]) -> str:
     """Hash everything of a network that is compiled in: kernels, shapes, literals, and places in the arena.

@@ -21,6 +21,8 @@ import yaml
 from stages.core.artifacts import sha256_json
 from stages.core.errors import ToolchainError
 from stages.core.sweep.jobs import Params
+from stages.core.tracking import spool
+from stages.core.tracking.origin import SWEEP
 
 _PLACE = Path(".dvc/tmp/sweep")
 #: Commits need an author, and a machine that only runs jobs may have none.
@@ -121,10 +123,10 @@ def clear(root: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def run(root: Path, tree: Path, log: Path) -> int:
+def run(root: Path, tree: Path, log: Path, name: str) -> int:
     """Run the pipeline in a job's workspace; return its exit code and leave what it printed in a file.
 
-    The record of its stages goes to the project's, as a database in the clone would end with it.
+    The records of its stages go to the project's, under the job's name, as what is in the clone ends with it.
     """
     locks = root / _PLACE / "locks"
     locks.mkdir(parents=True, exist_ok=True)
@@ -135,7 +137,13 @@ def run(root: Path, tree: Path, log: Path) -> int:
         return subprocess.run(  # noqa: S603
             words,
             cwd=tree,
-            env={"MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}", **os.environ, "PATH": path},
+            env={
+                "MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}",
+                spool.PLACE: str(root / spool.FOLDER),
+                **os.environ,
+                SWEEP: f"{log.parent.name}/{name}",
+                "PATH": path,
+            },
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from stages.core.sweep.isolation import (
 )
 from stages.core.sweep.jobs import Job, make_job
 from stages.core.sweep.records import Record, find_record, write_record
+from stages.core.tracking.delivery import try_to_deliver
 
 #: Environment variable that carries the snapshot which all jobs of a sweep run, whatever becomes of the work tree.
 COMMIT = "TAILGATE_SWEEP_COMMIT"
@@ -38,7 +40,14 @@ def run_job(_: Any) -> tuple[float, ...]:
     if record is None:
         record = execute(root, commit, job, int(hydra.job.num), folder)
         write_record(folder, record)
+        with chdir(root):
+            try_to_deliver()
     return objectives(record.figures, record.outcome == "released")
+
+
+def label(job: Job, number: int) -> str:
+    """Name a job for people."""
+    return " ".join([str(number), *(f"{key}={value}" for key, value in job.chosen.items())])
 
 
 def execute(root: Path, commit: str, job: Job, number: int, folder: Path) -> Record:
@@ -62,7 +71,7 @@ def execute(root: Path, commit: str, job: Job, number: int, folder: Path) -> Rec
     figures: Figures = {}
     try:
         with workspace(root, commit, job.key, job.params) as tree:
-            code = run(root, tree, log)
+            code = run(root, tree, log, label(job, number))
             name = save_experiment(root, tree, f"sweep-{job.key}") if code == 0 else None
             figures = read_figures(tree)
     except (TailgateError, OSError) as error:

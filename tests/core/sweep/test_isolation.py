@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from stages.core.errors import ToolchainError
-from stages.core.sweep.isolation import clear, code_hash, git, save_experiment, snapshot, stages_run, workspace
+from stages.core.sweep.isolation import clear, code_hash, git, run, save_experiment, snapshot, stages_run, workspace
 
 PARAMS = {"task": "vibration", "overrides": {"seed": 2}}
 
@@ -79,3 +79,12 @@ def test_stages_that_ran_are_told_from_those_of_the_cache(tmp_path):
         "Stage 'capture' is cached - skipping run\nRunning stage 'train':\nStage 'x' didn't change, skipping\n"
     )
     assert stages_run(log) == ["train"]
+
+
+def test_a_job_is_told_of_which_sweep_it_is_and_to_leave_its_records_in_the_project(project):
+    tree, log = project / "tree", project / "sweeps/9f8e/key.log"
+    (tree / "stages").mkdir(parents=True)
+    names = ("TAILGATE_SWEEP", "TAILGATE_TRACKING")
+    (tree / "stages/sweep.py").write_text(f"import os, sys\nprint([os.environ[n] for n in {names}])\nsys.exit(3)\n")
+    assert run(project, tree, log, "2 train.lr=0.5") == 3
+    assert log.read_text() == f"['9f8e/2 train.lr=0.5', '{project}/.tracking']\n"

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from stages.core.report.overview.page import render_overview
-from tests.core.report.overview.browser import CHROMIUM, visit
+from tests.browser import CHROMIUM, visit
 from tests.core.report.overview.example import overview
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")

@@ -40,7 +40,8 @@ class Page:
 
     async def value(self, expression):
         answer = await self.call("Runtime.evaluate", expression=expression, returnByValue=True)
-        return answer["result"]["value"]
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
 
     async def show(self, width, scheme, media="screen"):
         """Show the page on a screen of so many pixels, light or dark, or as it is printed."""
@@ -49,12 +50,21 @@ class Page:
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
         await self.call("Emulation.setDeviceMetricsOverride", **size)
 
+    async def shows(self, *texts, seconds=60):
+        """Wait until some texts can be read on the page."""
+        for _ in range(seconds * 4):
+            read = await self.value("document.body.innerText")
+            if all(text in read for text in texts):
+                return
+            await asyncio.sleep(0.25)
+        raise AssertionError(f"the page shows not all of {texts}: {read}")
+
     async def picture(self, path):
         shot = await self.call("Page.captureScreenshot", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(shot["data"]))
 
 
-async def _opened(profile, file, look):
+async def _opened(profile, url, look):
     port_file = profile / "DevToolsActivePort"
     for _ in range(1200):
         if port_file.is_file() and "\n" in port_file.read_text():
@@ -68,17 +78,18 @@ async def _opened(profile, file, look):
             page = Page(socket)
             for domain in ("Network", "Log", "Runtime", "Page"):
                 await page.call(f"{domain}.enable")
-            await page.call("Page.navigate", url=Path(file).resolve().as_uri())
+            await page.call("Page.navigate", url=url)
             await page.until("Page.loadEventFired")
             return await look(page)
 
 
 def visit(profile, file, look):
-    """Open a file, and return what an async function of its `Page` returns; the browser is gone then."""
+    """Open a file or an address, and return what an async function of its `Page` returns; the browser is gone then."""
     command = [CHROMIUM, *_FLAGS, *_QUIET, "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"]
+    url = file if "://" in str(file) else Path(file).resolve().as_uri()
     browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        return asyncio.run(_opened(profile, file, look))
+        return asyncio.run(_opened(profile, url, look))
     finally:
         browser.terminate()
         browser.wait(timeout=60)
