@@ -1,0 +1,81 @@
+"""The reference of every command and every exit code."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from stages.core import errors
+from stages.core.errors import TailgateError
+
+ROOT = Path(__file__).parents[2]
+_COMMANDS = """# Commands
+
+What every command says of itself with `--help`. The stages of the DAG come first, in its order; `dvc repro` runs them
+with the paths that `dvc.yaml` gives. What a command ends with is in [exit codes](exit_codes.md).
+"""
+_CODES = """# Exit codes
+
+A command that fails prints one paragraph: where, what was found, what was expected, what to do. Its exit code says of
+which kind that is, so that a script can tell a refusal from a mistake.
+
+| code | type | means |
+|---|---|---|
+| 0 | | All is well. |
+"""
+#: argparse breaks lines where the terminal ends; without, every machine would write another page.
+_WIDTH = "100"
+
+
+def commands_page() -> str:
+    """Run every command with `--help`, and write down what they say."""
+    calls = [[name, *part] for name in names() for part in ([], *([each] for each in subcommands(name)))]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        said = pool.map(help_of, calls)
+    sections = []
+    for (name, *part), text in zip(calls, said, strict=True):
+        title = f"{'###' if part else '##'} {' '.join([name, *part])}"
+        sections.append(f"\n{title}\n\n```text\n{text}```\n")
+    return _COMMANDS + "".join(sections)
+
+
+def names() -> list[str]:
+    """Return the commands: the DAG's in its order, then the others."""
+    dag = re.findall(r"python -m stages\.(\w+)", (ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+    every = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
+    return list(dict.fromkeys([*(name for name in dag if name in every), *every]))
+
+
+def subcommands(name: str) -> list[str]:
+    """Return a command's own commands, by its source."""
+    source = (ROOT / "stages" / f"{name}.py").read_text(encoding="utf-8")
+    return re.findall(r"\.add_parser\(\s*\"(\w+)\"", source)
+
+
+def help_of(words: list[str]) -> str:
+    """Run a command with `--help`.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If it does not know that.
+    """
+    command = [sys.executable, "-m", f"stages.{words[0]}", *words[1:], "--help"]
+    environment = {**os.environ, "COLUMNS": _WIDTH, "MLFLOW_TRACKING_URI": "none"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
+    usage, blank, rest = done.stdout.partition("\n\n")
+    return usage.replace(f"usage: {words[0]}.py", f"usage: python -m stages.{words[0]}") + blank + rest
+
+
+def exit_codes_page() -> str:
+    """List the types of errors by their codes."""
+    rows = sorted((kind.exit_code, kind.__name__, (kind.__doc__ or "").partition("\n")[0]) for kind in _errors())
+    return _CODES + "".join(f"| {code} | `{name}` | {text} |\n" for code, name, text in rows)
+
+
+def _errors() -> list[type[TailgateError]]:
+    return [kind for kind in vars(errors).values() if isinstance(kind, type) and kind.__base__ is TailgateError]
