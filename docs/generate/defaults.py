@@ -30,8 +30,8 @@ def values_in(conf: Path) -> Values:
     with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
         top: Any = OmegaConf.to_container(compose("config"), resolve=True)
         for group, option in [(group, path.stem) for group, options in several.items() for path in options]:
-            composed: Any = OmegaConf.to_container(compose("config", overrides=[f"{group}={option}"]), resolve=True)
-            _collect(Config, {group: composed[group]}, "", option, found)
+            composed: Any = OmegaConf.to_container(compose(f"{group}/{option}"), resolve=True)
+            _collect(Config, composed, "", option, found)
     _collect(Config, {name: value for name, value in top.items() if name not in several}, "", "", found)
     return found
 
