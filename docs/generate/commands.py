@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
-import subprocess
+import runpy
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
+from unittest.mock import patch
 
 from stages.core import errors
 from stages.core.errors import TailgateError
@@ -33,13 +35,11 @@ _WIDTH = "100"
 
 def commands_page() -> str:
     """Run every command with `--help`, and write down what they say."""
-    calls = [[name, *part] for name in names() for part in ([], *([each] for each in subcommands(name)))]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        said = pool.map(help_of, calls)
     sections = []
-    for (name, *part), text in zip(calls, said, strict=True):
-        title = f"{'###' if part else '##'} {' '.join([name, *part])}"
-        sections.append(f"\n{title}\n\n```text\n{text}```\n")
+    for name in names():
+        for words in ([name], *([name, each] for each in subcommands(name))):
+            title = f"{'##' if len(words) == 1 else '###'} {' '.join(words)}"
+            sections.append(f"\n{title}\n\n```text\n{help_of(words)}```\n")
     return _COMMANDS + "".join(sections)
 
 
@@ -57,18 +57,13 @@ def subcommands(name: str) -> list[str]:
 
 
 def help_of(words: list[str]) -> str:
-    """Run a command with `--help`.
-
-    Raises
-    ------
-    subprocess.CalledProcessError
-        If it does not know that.
-    """
-    command = [sys.executable, "-m", f"stages.{words[0]}", *words[1:], "--help"]
-    environment = {**os.environ, "COLUMNS": _WIDTH, "MLFLOW_TRACKING_URI": "none"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
-    usage, blank, rest = done.stdout.partition("\n\n")
-    return usage.replace(f"usage: {words[0]}.py", f"usage: python -m stages.{words[0]}") + blank + rest
+    """Return what a command says to `--help`; run here, since each would import the same libraries anew."""
+    said = io.StringIO()
+    arguments = [f"python -m stages.{words[0]}", *words[1:], "--help"]
+    around = patch.dict(os.environ, COLUMNS=_WIDTH), patch.object(sys, "argv", arguments)
+    with around[0], around[1], redirect_stdout(said), suppress(SystemExit):
+        runpy.run_module(f"stages.{words[0]}", run_name="__main__")
+    return said.getvalue()
 
 
 def exit_codes_page() -> str:
