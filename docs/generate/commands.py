@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import os
 import re
 import runpy
 import sys
-from contextlib import redirect_stdout, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
+from types import ModuleType
 from unittest.mock import patch
 
 from stages.core import errors
@@ -52,18 +55,32 @@ def names() -> list[str]:
 
 def subcommands(name: str) -> list[str]:
     """Return a command's own commands, by its source."""
-    source = (ROOT / "stages" / f"{name}.py").read_text(encoding="utf-8")
-    return re.findall(r"\.add_parser\(\s*\"(\w+)\"", source)
+    return re.findall(r"\.add_parser\(\s*\"(\w+)\"", _source(name))
+
+
+def _source(name: str) -> str:
+    return (ROOT / "stages" / f"{name}.py").read_text(encoding="utf-8")
 
 
 def help_of(words: list[str]) -> str:
     """Return what a command says to `--help`; run here, since each would import the same libraries anew."""
     said = io.StringIO()
     arguments = [f"python -m stages.{words[0]}", *words[1:], "--help"]
-    around = patch.dict(os.environ, COLUMNS=_WIDTH), patch.object(sys, "argv", arguments)
-    with around[0], around[1], redirect_stdout(said), suppress(SystemExit):
+    options, width = patch.object(sys, "argv", arguments), patch.dict(os.environ, COLUMNS=_WIDTH)
+    with options, width, _called(words[0]), redirect_stdout(said), suppress(SystemExit):
         runpy.run_module(f"stages.{words[0]}", run_name="__main__")
     return said.getvalue()
+
+
+@contextmanager
+def _called(name: str) -> Iterator[None]:
+    """Stand in for the module that was called, from which a stage takes its description."""
+    before = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__", ast.get_docstring(ast.parse(_source(name))))
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = before
 
 
 def exit_codes_page() -> str:

@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 
-from docs.generate.commands import exit_codes_page, names
+from docs.generate.commands import exit_codes_page, help_of, names
 from docs.generate.config_keys import blocks, without_meaning
 from docs.generate.wording import attributes
 from stages.core.config import compose, validate
@@ -89,6 +89,15 @@ def test_attributes_of_several_names_and_lines_are_read():
 def test_every_module_that_is_run_is_a_command_of_the_reference():
     runnable = {path.stem for path in (ROOT / "stages").glob("*.py") if "__main__" in path.read_text()}
     assert runnable == set(names())
+
+
+def test_help_is_what_the_command_says_when_it_is_called():
+    command = [sys.executable, "-m", "stages.capture", "--help"]
+    environment = {**os.environ, "COLUMNS": "100"}
+    said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    assert help_of(["capture"]) == said.replace("usage: capture.py", "usage: python -m stages.capture")
+    assert "digitise them as the sensor would" in said
+    assert "--against AGAINST" in help_of(["compare", "gate"])
 
 
 def test_exit_codes_are_those_that_the_readme_names():
