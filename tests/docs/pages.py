@@ -10,7 +10,7 @@ from tests.pipeline.imports import ROOT
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: What a span of code begins with if it is a command and not the name of one.
 _COMMAND = re.compile(
-    r"(python -m (?!tests)[\w.]+ \S|(python -m stages\.debug|git status)\b|(dvc|make|mlflow|pytest) \S)"
+    r"(python -m (?!tests)[\w.]+ \S|(python -m stages\.debug|git status)\b|(dvc|make|mlflow|pip install|pytest) \S)"
 )
 
 
