@@ -43,7 +43,7 @@ def _collect(kind: Kind, value: dict[str, Any], key: str, option: str, found: Va
             continue
         item, path = value[given], join(key, given)
         held = sections_in(annotation_of(field))
-        if isinstance(item, dict) and held:
+        if isinstance(item, dict) and item and held:
             named = {"": item} if held[0][0] == "" else item
             for each, inner in named.items():
                 if isinstance(inner, dict):

@@ -10,8 +10,9 @@ import yaml
 
 from docs.generate.commands import exit_codes_page, help_of, names
 from docs.generate.config_keys import blocks, without_meaning
-from docs.generate.wording import attributes
+from docs.generate.wording import attributes, meaning_of
 from stages.core.config import compose, validate
+from stages.core.schema.base import Section
 from tests.pipeline.imports import ROOT
 
 #: Endings by which a reader tells a unit; such a key without one in its row would be a hole in the table.
@@ -69,6 +70,44 @@ def test_rows_have_type_range_unit_default_and_meaning(rows):
     assert rows["board.<name>.budget.load"].default == "`0.9`"
 
 
+def test_default_of_a_key_is_what_the_default_task_has(tmp_path):
+    params = tmp_path / "params.yaml"
+    params.write_text("task: vibration\n")
+    composed = compose(params, ROOT / "conf")
+    said = {}
+    for block in blocks():
+        for row in block.rows:
+            said[row.key] = said.get(row.key, "") + row.default
+    leaves = {key: value for key, value in leaves_of(composed) if key in said and "in `conf/" not in said[key]}
+    assert len(leaves) > 100
+    assert [key for key, value in leaves.items() if f"`{as_yaml(value)}`" not in said[key]] == []
+
+
+def leaves_of(value, prefix=""):
+    for key, item in value.items():
+        yield from leaves_of(item, f"{prefix}{key}.") if isinstance(item, dict) and item else [(f"{prefix}{key}", item)]
+
+
+def as_yaml(value):
+    return yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False).strip().removesuffix("\n...")
+
+
+def test_a_key_without_a_word_is_found():
+    class Bare(Section):
+        """A section.
+
+        Attributes
+        ----------
+        said : int
+            What it is.
+        """
+
+        said: int
+        not_said: int
+
+    assert [meaning_of(Bare, name) for name in Bare.model_fields] == ["What it is.", ""]
+
+
 def test_attributes_of_several_names_and_lines_are_read():
     text = """Head.
 
@@ -97,7 +136,6 @@ def test_help_is_what_the_command_says_when_it_is_called():
     said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
     assert help_of(["capture"]) == said.replace("usage: capture.py", "usage: python -m stages.capture")
     assert "digitise them as the sensor would" in said
-    assert "--against AGAINST" in help_of(["compare", "gate"])
 
 
 def test_exit_codes_are_those_that_the_readme_names():
