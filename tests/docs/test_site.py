@@ -130,6 +130,7 @@ def test_every_module_that_is_run_is_a_command_of_the_reference():
     assert runnable == set(names())
 
 
+@pytest.mark.slow
 def test_help_is_what_the_command_says_when_it_is_called():
     command = [sys.executable, "-m", "stages.capture", "--help"]
     environment = {**os.environ, "COLUMNS": "100"}
