@@ -6,7 +6,7 @@ VENV := .venv
 PYTEST := python -m pytest -n 2 --no-loadscope-reorder --durations 20
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: run test test-all bench bench-kernels fuzz lint setup toolchain browser clean
+.PHONY: run test test-all bench bench-kernels fuzz docs lint setup toolchain browser clean
 
 run: setup
 	sh .ci/pipeline
@@ -29,6 +29,10 @@ bench-kernels: setup
 fuzz: setup
 	python -m tests.update.fuzz --executions 1000000
 
+# The site, in build/docs. The variable leaves out the theme's announcement of another program.
+docs: $(VENV)/docs
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --quiet
+
 lint: setup
 	ruff check .
 	ruff format --check .
@@ -47,6 +51,10 @@ $(VENV)/installed: requirements.lock requirements-test.lock | toolchain
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-test.lock
+	touch $@
+
+$(VENV)/docs: $(VENV)/installed requirements-docs.lock
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.lock
 	touch $@
 
 clean:

@@ -39,8 +39,9 @@ def keygen(arguments: argparse.Namespace) -> None:
 
 def is_in_a_work_tree(file: Path) -> bool:
     """Return whether git would see a file."""
+    folder = next(parent for parent in file.resolve().parents if parent.exists())
     try:
-        git(file.resolve().parent, "rev-parse", "--show-toplevel")
+        git(folder, "rev-parse", "--show-toplevel")
     except ArtifactError:
         return False
     return True

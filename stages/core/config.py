@@ -31,7 +31,23 @@ from stages.core.settings import REMEDY, check
 
 
 class Config(Section):
-    """The whole configuration; one attribute per section of `data/config.yaml`."""
+    """The whole configuration; one attribute per section of `data/config.yaml`.
+
+    Attributes
+    ----------
+    task : str
+        Name of the file in conf/task that says what is asked of which data.
+    seed : int
+        From which every random choice of every stage derives its own.
+    board : dict of str to Board
+        What the firmware is built for and run on; `native` is always among them.
+    capture : Capture
+        Where recordings come from, and which of them are good enough.
+    split : Split
+        What may not be in two of train, val and test at once.
+    model : Model
+        Architecture of the network.
+    """
 
     task: str
     seed: int = Field(ge=0, lt=2**32)

@@ -14,7 +14,8 @@ PLACES = ("stages", "conf", "firmware", "tests", "docs")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_and_pictures_lead_to_files(page):
     targets = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
-    local = [target for target in targets if "://" not in target]
+    # Pages below reference/ are made when the site is built, which finds links to those that are not.
+    local = [target for target in targets if "://" not in target and not target.startswith("reference/")]
     assert [target for target in local if not (page.parent / target).exists()] == []
 
 

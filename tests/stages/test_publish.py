@@ -34,9 +34,10 @@ def test_key_is_made_only_where_git_does_not_look(tmp_path):
     tree = tmp_path / "tree"
     tree.mkdir()
     subprocess.run(["git", "init", "-q", str(tree)], check=True)
-    with pytest.raises(ConfigError, match="it is in a work tree of git"):
-        publish.main_of(["keygen", str(tree / "key")])
-    assert list(tree.glob("key*")) == []
+    for place in (tree / "key", tree / "a/new/folder/key"):
+        with pytest.raises(ConfigError, match="it is in a work tree of git"):
+            publish.main_of(["keygen", str(place)])
+    assert [path.name for path in tree.iterdir()] == [".git"]
     publish.main_of(["keygen", str(tmp_path / "key")])
     assert {path.name for path in tmp_path.glob("key*")} == {"key", "key.pub"}
 

@@ -101,7 +101,7 @@ class TraceResult:
     Attributes
     ----------
     codes : ndarray of int8, shape (window x channels,)
-        The network's input, in the layout [window][channels].
+        The network's input, in the layout ``[window][channels]``.
     tensors : tuple of ndarray
         Each operation's output, flat, in execution order.
     telemetry : Telemetry

@@ -43,6 +43,8 @@ def verifies(signature: bytes, public: bytes, message: bytes) -> bool:
 def generate(secret_file: Path) -> bytes:
     """Write a new key, readable to its owner alone, and its public half beside it as ``<name>.pub``.
 
+    A folder that is not there is made.
+
     Returns
     -------
     bytes
@@ -55,6 +57,7 @@ def generate(secret_file: Path) -> bytes:
     """
     secret, public = monocypher.generate_signing_key_pair()
     public_file = secret_file.with_name(secret_file.name + ".pub")
+    secret_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         handle = os.open(secret_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="ascii") as file:

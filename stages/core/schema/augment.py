@@ -23,6 +23,7 @@ class Gain(Section):
     Attributes
     ----------
     probability : float
+        That a window is varied so.
     factor : (float, float)
         Drawn log-uniformly.
     """
@@ -37,6 +38,7 @@ class Offset(Section):
     Attributes
     ----------
     probability : float
+        That a window is varied so.
     max_share : float
         Largest offset, as a share of full scale, of either sign.
     """
@@ -53,6 +55,7 @@ class Jitter(Section):
     Attributes
     ----------
     probability : float
+        That a window is varied so.
     factor : (float, float)
         Of the measured noise, drawn log-uniformly.
     """
@@ -69,6 +72,7 @@ class TimeWarp(Section):
     Attributes
     ----------
     probability : float
+        That a window is varied so.
     max_stretch : float
         Largest relative change of the speed, either way.
     """
@@ -99,6 +103,7 @@ class Crop(Section):
     Attributes
     ----------
     probability : float
+        That a window is varied so.
     max_shift : int
         Samples, either way.
     """

@@ -37,7 +37,12 @@ class Mapping(Section):
 
     Attributes
     ----------
-    group, condition, state : str
+    group : str
+        Template of the physical unit that a split keeps together.
+    condition : str
+        Template of the operating condition.
+    state : str
+        Template of the machine's state.
     healthy, anomalous : str
         A recording that fits neither is uncertain; none may fit both.
     """
@@ -55,6 +60,7 @@ class BearingDatasets(SourceSection):
     Attributes
     ----------
     name : str
+        Of the set, and of its folder below the root.
     root : str or None
         Folder of the built sets; None takes the environment variable ``BEARING_DATASETS_ROOT``.
     content_hash : str or None

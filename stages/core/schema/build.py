@@ -16,8 +16,11 @@ class Forward(Section):
     Attributes
     ----------
     sample_rate_hz : float
+        Of each channel.
     channels : int
+        Interleaved in this number.
     counts_per_unit : float
+        Gain of the sensor.
     frame_samples : int
         Samples sent as one frame.
     """
@@ -29,42 +32,73 @@ class Forward(Section):
 
 
 class Build(Section):
-    """How the firmware is compiled; every other flag is fixed in ``firmware/CMakeLists.txt``."""
+    """How the firmware is compiled; every other flag is fixed in ``firmware/CMakeLists.txt``.
+
+    Attributes
+    ----------
+    optimization : {"O1", "O2", "O3", "Os"}
+        The compiler's level.
+    forward : Forward
+    """
 
     optimization: Literal["O1", "O2", "O3", "Os"]
     forward: Forward
 
 
 class Budget(Section):
-    """What one image may use of a board; `validate` refuses a release that needs more."""
+    """What one image may use of a board; `validate` refuses a release that needs more.
+
+    Attributes
+    ----------
+    flash_bytes, ram_bytes : int
+        All of the image; RAM with the stack.
+    arena_bytes : int
+        Of the RAM, the network's activations.
+    stack_bytes : int
+        Of the RAM, also the size of the stack that the linker reserves.
+    instructions_per_window : int
+        Worst window of a stream: taking it, fault gate, preprocessing, network, decision, and the sensor's interrupts.
+    load : float
+        Share of the time between two windows that the busiest one may take, at the emulator's instructions a second.
+    """
 
     flash_bytes: int = Field(gt=0)
     ram_bytes: int = Field(gt=0)
-    #: Of it, the network's activations.
     arena_bytes: int = Field(gt=0)
-    #: Also the size of the stack that the linker reserves.
     stack_bytes: int = Field(ge=1024, multiple_of=8)
-    #: Worst window of a stream: taking it, fault gate, preprocessing, network, decision, and the sensor's interrupts.
     instructions_per_window: int = Field(gt=0)
-    #: Share of the time between two windows that the busiest one may take, at the emulator's instructions a second.
     load: float = Field(gt=0, le=1)
 
 
 class NativeBoard(Section):
-    """The machine that runs the pipeline; it has no clock or memory worth a budget."""
+    """The machine that runs the pipeline; it has no clock or memory worth a budget.
+
+    Attributes
+    ----------
+    cpu : str
+        What reports call it.
+    """
 
     kind: Literal["native"]
     cpu: str
 
 
 class QemuBoard(Section):
-    """A board that QEMU emulates."""
+    """A board that QEMU emulates.
+
+    Attributes
+    ----------
+    cpu : str
+        What reports call it.
+    machine : str
+        QEMU's name of the machine.
+    tick_hz : int
+        Rate of SysTick, in virtual time.
+    """
 
     kind: Literal["qemu"]
     cpu: str
-    #: QEMU's name of the machine.
     machine: str
-    #: Rate of SysTick, in virtual time.
     tick_hz: int = Field(gt=0)
     budget: Budget
 

@@ -25,10 +25,10 @@ class BandsExtractor(Section):
     window : {"hann", "rect"}
         The weighting before the FFT.
     bands : int
+        How many.
     spacing : {"equal", "log"}
         Whether bands are equally wide in hertz or in octaves.
-    low_hz : float
-    high_hz : float or None
+    low_hz, high_hz : float, float or None
         The range that the bands divide; None ends at half the sample rate.
     """
 
@@ -145,6 +145,7 @@ class TwoStageScaler(Section):
     Attributes
     ----------
     fine : RobustScaler or PercentileScaler
+        What spreads the healthy band over the fine code.
     """
 
     kind: Literal["two_stage"]
@@ -168,6 +169,7 @@ class Features(Section):
     normalise : Normalise or None
         Whether it then divides by the window's RMS.
     extractor : RawExtractor, BandsExtractor or StatsExtractor
+        What values are made of the samples of a window.
     scaler : MinmaxScaler, ZscoreScaler, RobustScaler, PercentileScaler, LogScaler, QuantileScaler or TwoStageScaler
         Its parameters have defaults, with which the scaling report compares all of them.
     """

@@ -49,6 +49,7 @@ class Bootstrap(Section):
     Attributes
     ----------
     resamples : int
+        Draws of whole units, with replacement.
     confidence : float
         Share of the resamples that lie within an interval.
     """

@@ -32,6 +32,7 @@ class GestureLog(SourceSection):
     Attributes
     ----------
     folder : str
+        Holds the logs, in subfolders if need be.
     relative_to : {"repository", "datasets"}
         What the folder is relative to; ``datasets`` is the folder that the environment variable
         ``BEARING_DATASETS_ROOT`` names.

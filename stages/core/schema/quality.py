@@ -44,6 +44,7 @@ class LeastSamples(Section):
     min : int or None
         In samples; None is one window. A recording is never used if it is shorter than a window.
     action : {"exclude", "error"}
+        The session is left out, or stops the run.
     """
 
     min: int | None = Field(ge=1)
@@ -51,14 +52,30 @@ class LeastSamples(Section):
 
 
 class ShareLimit(Section):
-    """The largest share that passes, and what happens above it."""
+    """The largest share that passes, and what happens above it.
+
+    Attributes
+    ----------
+    max : float or Outlier
+        A number, or a rule that finds one.
+    action : {"warn", "exclude", "error"}
+        The session stays and is listed; or is left out; or stops the run.
+    """
 
     max: Annotated[Annotated[float, Field(ge=0, le=1, strict=True), Tag("number")] | _Derived, Discriminator(_kind)]
     action: Action
 
 
 class RunLimit(Section):
-    """The longest run of samples that passes, and what happens above it."""
+    """The longest run of samples that passes, and what happens above it.
+
+    Attributes
+    ----------
+    max : int or Outlier
+        In samples: a number, or a rule that finds one.
+    action : {"warn", "exclude", "error"}
+        The session stays and is listed; or is left out; or stops the run.
+    """
 
     max: Annotated[Annotated[int, Field(ge=1, strict=True), Tag("number")] | _Derived, Discriminator(_kind)]
     action: Action
@@ -70,6 +87,7 @@ class NanLimit(Section):
     Attributes
     ----------
     action : {"exclude", "error"}
+        The session is left out, or stops the run.
     """
 
     action: Literal["exclude", "error"]
@@ -106,7 +124,15 @@ class QualityLimits(Section):
 
 
 class Material(Section):
-    """Smallest difference between the medians of two classes that is worth stopping for, per flag."""
+    """Smallest difference between the medians of two classes that is worth stopping for, per flag.
+
+    Attributes
+    ----------
+    clipped_fraction, repeated_fraction, missing_fraction, rate_error : float
+        As a share, like the flag of that name.
+    longest_stuck_run : float
+        In samples.
+    """
 
     clipped_fraction: float = Field(gt=0)
     repeated_fraction: float = Field(gt=0)

@@ -34,6 +34,7 @@ class Qat(Section):
     Attributes
     ----------
     epochs : int
+        All in all.
     frozen_epochs : int
         The last epochs, before which activation ranges are not measured again.
     lr_factor : float

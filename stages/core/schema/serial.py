@@ -42,7 +42,9 @@ class SerialLine(SourceSection):
     port : str
         A device, or a URL of pyserial such as ``socket://127.0.0.1:7000``.
     baud : int
+        Speed of the line.
     sample_rate_hz : float
+        What the device must declare.
     channels : tuple of str
         Names of the device's channels, in its order.
     timeout_s : float

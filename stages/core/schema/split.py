@@ -51,6 +51,8 @@ class UnitSplit(SplitSection):
     ----------
     folds : int
         One of `folds` parts is test, one is val, the rest is train.
+    by : {"session", "group", "condition"}
+        What stays together.
     """
 
     by: Literal["session", "group", "condition"]
@@ -58,7 +60,13 @@ class UnitSplit(SplitSection):
 
 
 class HeldOut(Section):
-    """Values that belong to val and to test; every other value belongs to train."""
+    """Values that belong to val and to test; every other value belongs to train.
+
+    Attributes
+    ----------
+    val, test : tuple of str
+        At least one value each.
+    """
 
     val: tuple[str, ...] = Field(min_length=1)
     test: tuple[str, ...] = Field(min_length=1)
@@ -77,7 +85,13 @@ class HeldOutSplit(SplitSection):
 
 
 class Fractions(Section):
-    """Shares of train, val and test."""
+    """Shares of train, val and test.
+
+    Attributes
+    ----------
+    train, val, test : float
+        They add up to 1.
+    """
 
     train: Share
     val: Share
@@ -111,7 +125,15 @@ class TimeSplit(SplitSection):
 
 
 class ExplicitSplit(SplitSection):
-    """Groups or sessions named one by one; those not named are left out, and listed."""
+    """Groups or sessions named one by one; those not named are left out, and listed.
+
+    Attributes
+    ----------
+    unit : {"group", "session"}
+        What the lists name.
+    train, val, test : tuple of str
+        Ids of groups or sessions.
+    """
 
     by: Literal["explicit"]
     unit: Literal["group", "session"]

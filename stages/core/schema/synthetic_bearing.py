@@ -12,7 +12,17 @@ from stages.core.schema.source import SourceSection
 
 
 class Bearing(Section):
-    """Geometry of a rolling element bearing."""
+    """Geometry of a rolling element bearing.
+
+    Attributes
+    ----------
+    rolling_elements : int
+        Balls or rollers.
+    ball_diameter_mm, pitch_diameter_mm : float
+        Of one rolling element, and of the circle on which their centres run.
+    contact_angle_deg : float
+        Between the load on a rolling element and the plane of the bearing.
+    """
 
     rolling_elements: int = Field(ge=3)
     ball_diameter_mm: float = Field(gt=0)
@@ -35,6 +45,7 @@ class Machines(Section):
     Attributes
     ----------
     count : int
+        Machines.
     bearings : tuple of Bearing
         Fitted to the machines in turn.
     reference_rpm : float
@@ -138,6 +149,12 @@ class SyntheticBearing(SourceSection):
 
     Attributes
     ----------
+    duration_s : float
+        Length of every session.
+    sample_rate_hz : float
+        Of every session.
+    speed_scatter : float
+        How far a session's speed may be from its nominal one, as a share of it.
     sessions : int
         A session does not depend on how many there are.
     speeds_rpm : tuple of float

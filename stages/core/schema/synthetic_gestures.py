@@ -24,6 +24,7 @@ class Subjects(Section):
     Attributes
     ----------
     count : int
+        Subjects.
     strength : (float, float)
         Factor on every peak of theirs, log-uniform.
     tap_hz, tap_damping : (float, float)
@@ -89,14 +90,28 @@ class Everyday(Section):
 
 
 class Taps(Section):
-    """Taps of a finger on the device; `peak_g` is the largest deviation from rest at strength 1, log-uniform."""
+    """Taps of a finger on the device.
+
+    Attributes
+    ----------
+    per_session : (int, int)
+        Events of a session.
+    peak_g : (float, float)
+        Largest deviation from rest at strength 1, log-uniform.
+    """
 
     per_session: CountRange
     peak_g: PositiveRange
 
 
 class Strokes(Taps):
-    """Movements of the whole wrist, `duration_s` long."""
+    """Movements of the whole wrist.
+
+    Attributes
+    ----------
+    duration_s : (float, float)
+        From the beginning of a movement to its end.
+    """
 
     duration_s: PositiveRange
 
@@ -112,6 +127,10 @@ class SyntheticGestures(SourceSection):
 
     Attributes
     ----------
+    duration_s : float
+        Length of every session.
+    sample_rate_hz : float
+        Of every session.
     sessions : int
         Dealt out to the subjects in turn. A session does not depend on how many there are.
     taps, shakes : Taps, Strokes

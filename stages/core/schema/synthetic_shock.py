@@ -24,6 +24,7 @@ class Containers(Section):
     Attributes
     ----------
     count : int
+        Containers.
     suspension_hz, suspension_damping : (float, float)
         Natural frequency and damping ratio of vehicle and load on the springs.
     floor_hz, floor_damping : (float, float)
@@ -82,14 +83,18 @@ class Mode(Section):
 
 
 class HandlingEvents(Section):
-    """Rough but usual handling; `peak_g` is the peak magnitude, log-uniform, `slip_m` how far a load slips off a fork.
+    """Rough but usual handling.
 
     Attributes
     ----------
     kinds : tuple of str
         Equally likely, as in every group of events.
     per_voyage : (int, int)
-    peak_g, slip_m : (float, float)
+        Events of a voyage.
+    peak_g : (float, float)
+        Peak magnitude, log-uniform.
+    slip_m : (float, float)
+        How far a load slips off a fork, log-uniform.
     """
 
     kinds: tuple[Handling, ...] = Field(min_length=1)
@@ -99,13 +104,18 @@ class HandlingEvents(Section):
 
 
 class ImpactEvents(Section):
-    """What may damage the load; `drop_m` is the height that it falls from, log-uniform.
+    """What may damage the load.
 
     Attributes
     ----------
     kinds : tuple of str
+        Equally likely.
     per_voyage : (int, int)
-    peak_g, drop_m : (float, float)
+        Events of a voyage.
+    peak_g : (float, float)
+        Peak magnitude, log-uniform.
+    drop_m : (float, float)
+        Height that the load falls from, log-uniform.
     """
 
     kinds: tuple[Impact, ...] = Field(min_length=1)
@@ -120,8 +130,11 @@ class HardNegatives(Section):
     Attributes
     ----------
     kinds : tuple of str
+        Equally likely.
     per_voyage : (int, int)
+        Events of a voyage.
     peak_g : (float, float)
+        Peak magnitude, log-uniform.
     """
 
     kinds: tuple[HardNegative, ...] = Field(min_length=1)
@@ -134,6 +147,10 @@ class SyntheticShock(SourceSection):
 
     Attributes
     ----------
+    duration_s : float
+        Length of every voyage.
+    sample_rate_hz : float
+        Of every voyage.
     sessions : int
         Voyages. A session does not depend on how many there are.
     modes : dict of str to Mode

@@ -14,7 +14,13 @@ _LARGEST_COUNT = 2**31 - 2
 
 
 class Normalised(Section):
-    """A publisher's normalisation: 0 is written for `low`, 1 for `high`, both in the sensor's unit."""
+    """A publisher's normalisation: 0 is written for `low`, 1 for `high`, both in the sensor's unit.
+
+    Attributes
+    ----------
+    low, high : float
+        What 0 and 1 stand for.
+    """
 
     low: float
     high: float
@@ -32,6 +38,7 @@ class SensorColumn(Section):
     Attributes
     ----------
     name : str
+        Of the column, and of the channel.
     low, high : float
         The sensor's range, in its unit.
     resolution : float or None
@@ -69,6 +76,7 @@ class LabelColumn(Section):
     Attributes
     ----------
     column : str
+        Its name.
     classes : dict of str to str
         Each value of the column, as it is written, to a class or to ``uncertain``.
     """
@@ -83,6 +91,7 @@ class Table(SourceSection):
     Attributes
     ----------
     folder : str
+        Holds the tables.
     relative_to : {"repository", "datasets"}
         What the folder is relative to; ``datasets`` is the folder that the environment variable
         ``BEARING_DATASETS_ROOT`` names.

@@ -73,11 +73,15 @@ class Train(Section):
     restarts : int
         Further initialisations to train; the network of the lowest val loss is kept.
     batch_size : int
+        Windows of a step.
     lr : float
         Peak learning rate of AdamW; it falls to zero along a cosine.
     weight_decay : float
+        Of AdamW.
     loss : Loss
     sampling : {"shuffled", "balanced", "balanced_units"}
+        How an epoch's windows are drawn: each once; each class equally often; within a class, each unit equally often
+        too.
     threshold : Threshold
     augment : Augment or None
         How training windows are varied; None trains on them as they are.

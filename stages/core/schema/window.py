@@ -13,6 +13,7 @@ class Window(Section):
     Attributes
     ----------
     length : int
+        What the network sees at once.
     hop : int
         A decision is made every `hop` samples.
     """

@@ -80,3 +80,9 @@ def test_signature_of_one_file_is_none_of_another(tmp_path):
     made = signature_file("manifest.json", b"{}", read_secret(tmp_path / "a"))
     with pytest.raises(ArtifactError, match=r"^release\.sig: it says of the file that it signs what is not so"):
         signer(made, "release.json", b"{}")
+
+
+def test_a_key_may_be_made_in_a_folder_that_is_not_there(tmp_path):
+    file = tmp_path / "config/tailgate/key"
+    assert generate(file) == read_secret(file).public
+    assert file.parent.stat().st_mode & 0o777 == 0o700
