@@ -186,7 +186,7 @@ STEPS = [
         f"python -m stages.publish sign --key {KEY}",
         f"python -m stages.publish sign --key {KEY} --tag v1.0.0",
     ),
-    Step(("mlflow ui --backend-store-uri sqlite:///mlflow.db",), "timeout 20 {documented} --port 0", code=124),
+    Step(("mlflow ui --backend-store-uri sqlite:///mlflow.db",), "timeout 12 {documented} --port 0", code=124),
     # A sweep of what is in the cache already.
     Step(
         ("python -m stages.sweep show", "python -m stages.sweep best", "python -m stages.sweep pareto"),

@@ -49,7 +49,7 @@ def test_command_does_what_it_should(tour, step):
 
 
 def test_memory_and_speed_are_measured():
-    costs = measure(sessions=8, repeats=1)
+    costs = measure(sessions=16, repeats=1)
     assert all(cost.peak_mib > 0 < cost.seconds for cost in costs.values())
 
 
