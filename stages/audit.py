@@ -39,7 +39,7 @@ def main(arguments: argparse.Namespace) -> None:
             found=f"{len(findings)} finding(s), the first in {findings[0].file}: {findings[0].what}",
             where=target.name,
             expected="a release that is what was signed, of the commit that is checked out",
-            remedy="Do not use it before every finding is explained; see docs/release.md for what each kind means",
+            remedy="Do not use it before every finding is explained; see docs/audit.md for what each kind means",
         )
     print(closing(target, key, arguments))
 
