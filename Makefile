@@ -14,7 +14,7 @@ run: setup
 test: browser setup lint
 	$(PYTEST) -m "not slow"
 
-test-all: browser setup lint
+test-all: browser setup $(VENV)/docs lint
 	$(PYTEST)
 
 # Figures that tests do not time: memory and speed, beside the stored ones.

@@ -47,7 +47,7 @@ def _as_it_is(*commands):
 
 
 KEY = "~/.config/tailgate/key"
-_CI = Proof(".ci/run", "exec make test")
+_CI = Proof(".ci/run", "make test")
 _SWEEP = "tests/pipeline/test_sweep.py::test_a_sweep_computes_what_its_jobs_share_once_and_is_resumed_and_adopted"
 _REBUILD = Proof("tests/pipeline/test_audit.py::test_rebuild_elsewhere_makes_the_same_bytes", "--rebuild")
 _JUDGE = "tests/stages/test_judge.py::"
