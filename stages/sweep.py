@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,8 @@ from stages.core.sweep.travel import send_code, take_results
 SWEEPS = Path("sweeps")
 #: Hydra's own files are left out: the records say what ran.
 _HYDRA = ("hydra.output_subdir=null", "hydra.sweep.subdir=.", "hydra/job_logging=none")
+#: The launcher for Ray sets this memory, which only who starts a cluster may do.
+_OF_A_CLUSTER = "+hydra.launcher.ray.init.object_store_memory=null"
 #: Of Optuna's sampler: a seed, so that a sweep that is resumed asks for the same jobs; and few jobs at random, as a
 #: pipeline run is dear.
 _SAMPLER = ("hydra.sweeper.sampler.seed=1", "hydra.sweeper.sampler.n_startup_trials=4")
@@ -75,10 +78,13 @@ def sweep(words: Sequence[str], remote: str | None) -> None:
 
 def defaults_of(words: Sequence[str]) -> list[str]:
     """Return the settings of Hydra that a sweep has unless it is given others."""
-    if "hydra/sweeper=optuna" not in words:
-        return [*_HYDRA]
-    chosen = any(word.startswith("hydra/sweeper/sampler=") for word in words)
-    return [*_HYDRA, _SEARCH, *(() if chosen else _SAMPLER)]
+    defaults = [*_HYDRA]
+    if "hydra/launcher=ray" in words and ("RAY_ADDRESS" in os.environ or any("init.address=" in each for each in words)):
+        defaults.append(_OF_A_CLUSTER)
+    if "hydra/sweeper=optuna" in words:
+        chosen = any(word.startswith("hydra/sweeper/sampler=") for word in words)
+        defaults += [_SEARCH, *(() if chosen else _SAMPLER)]
+    return defaults
 
 
 def name_of(words: Sequence[str]) -> str:

@@ -108,7 +108,8 @@ def workspace(root: Path, commit: str, key: str, params: Params) -> Iterator[Pat
     place.mkdir(parents=True, exist_ok=True)
     clear(root)
     tree = place / f"{key}-{os.getpid()}"
-    with (place / f"{tree.name}.lock").open("w") as lock:
+    held = place / f"{tree.name}.lock"
+    with held.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         git(root, "clone", "-q", "--shared", "--no-checkout", str(root), str(tree))
         git(tree, "checkout", "-q", "--detach", commit)
@@ -119,6 +120,7 @@ def workspace(root: Path, commit: str, key: str, params: Params) -> Iterator[Pat
             yield tree
         finally:
             shutil.rmtree(tree, ignore_errors=True)
+            held.unlink(missing_ok=True)
 
 
 def _choose(path: Path, params: Params) -> None:

@@ -8,13 +8,14 @@ from stages.core.sweep.figures import OBJECTIVES
 from stages.core.sweep.pareto import front
 from stages.core.sweep.records import Record
 
+_TITLES = {"tpr_at_fpr_1": "TPR at 1 %", "auc": "AUC", "arena_bytes": "arena", "flash_bytes": "flash"}
 _FIGURES = ("auc", "tpr_at_fpr_1", *OBJECTIVES)
 
 
 def as_table(records: list[Record]) -> Table:
     """Lay out jobs as rows, those on the Pareto front marked with a star."""
     chosen = sorted({key for record in records for key in record.chosen if varies(records, key)})
-    table = Table("job", *chosen, "outcome", *_FIGURES, "ran", "s", "experiment")
+    table = Table("job", *chosen, "outcome", *(_TITLES.get(name, name) for name in _FIGURES), "stages", "s", "key")
     kept = front(records)
     for each in records:
         table.add_row(
@@ -22,9 +23,9 @@ def as_table(records: list[Record]) -> Table:
             *(str(each.chosen.get(key, "")) for key in chosen),
             each.outcome if each.exit_code == 0 else f"{each.outcome} ({each.exit_code})",
             *(as_text(each.figures.get(name)) for name in _FIGURES),
-            f"{len(each.stages_run)} stages",
+            str(len(each.stages_run)),
             f"{each.seconds:.0f}",
-            each.experiment or "",
+            each.key,
         )
     return table
 
