@@ -79,7 +79,8 @@ def sweep(words: Sequence[str], remote: str | None) -> None:
 def defaults_of(words: Sequence[str]) -> list[str]:
     """Return the settings of Hydra that a sweep has unless it is given others."""
     defaults = [*_HYDRA]
-    if "hydra/launcher=ray" in words and ("RAY_ADDRESS" in os.environ or any("init.address=" in each for each in words)):
+    joins = "RAY_ADDRESS" in os.environ or any("ray.init.address=" in word for word in words)
+    if joins and "hydra/launcher=ray" in words:
         defaults.append(_OF_A_CLUSTER)
     if "hydra/sweeper=optuna" in words:
         chosen = any(word.startswith("hydra/sweeper/sampler=") for word in words)

@@ -62,7 +62,9 @@ def work(stage: str, out: Path) -> None:
     if stage == "quantize":
         separation = 2.0 - abs(config["train"]["lr"] - 0.003) * 100 + windows / 1000
         (out / "gate.json").write_text(json.dumps({"selected": "ptq"}))
-        (out / "metrics.json").write_text(json.dumps({"scores": {"ptq": {"a": {"separation": separation, "auc": 0.9}}}}))
+        (out / "metrics.json").write_text(
+            json.dumps({"scores": {"ptq": {"a": {"separation": separation, "auc": 0.9}}}})
+        )
     if stage == "validate":
         arena = 100 * config["model"]["stem"]["channels"] + windows
         board = {"emulator": "qemu", "arena_bytes": arena, "flash_bytes": 3 * arena}

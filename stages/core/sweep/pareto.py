@@ -88,6 +88,9 @@ def draw(records: list[Record], path: Path) -> None:
             points = [(each.figures[name], each.figures["separation"]) for each in group]
             axes.scatter(*zip(*points, strict=True), color=look) if points else None
         for each in kept:
-            axes.annotate(str(each.number), (each.figures[name] or 0.0, each.figures["separation"] or 0.0))
+            place = (each.figures[name] or 0.0, each.figures["separation"] or 0.0)
+            axes.annotate(str(each.number), place, xytext=(5, 3), textcoords="offset points")
+        axes.margins(0.12)
+        axes.locator_params(axis="x", nbins=4)
         axes.set(xlabel=_TITLES[name], ylabel="separation on val" if position == 1 else "")
     save_png(figure, path)

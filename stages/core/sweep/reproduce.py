@@ -114,7 +114,12 @@ def exit_code(error: BaseException) -> int:
 def end_with_parent() -> None:
     """Let this process, the leader of a group, end with all that it started when what started it ends."""
     signal.signal(signal.SIGTERM, lambda *_: os.killpg(0, signal.SIGKILL))
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    ask_for(signal.SIGTERM)
+
+
+def ask_for(number: int) -> None:
+    """Have the kernel send this process a signal when its parent ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from stages.core.sweep.isolation import (
 )
 from stages.core.sweep.jobs import Job, make_job
 from stages.core.sweep.records import Record, find_record, write_record
-from stages.core.sweep.reproduce import locked
+from stages.core.sweep.reproduce import ask_for, locked
 from stages.core.sweep.travel import send_results, take_code, take_results
 
 #: Environment variables that the driver sets for its jobs: the snapshot which all of them run, whatever becomes of the
@@ -36,6 +37,8 @@ NODE = "TAILGATE_NODE"
 def run_job(_: Any) -> tuple[float, ...]:
     """Run the job that Hydra is at, unless its record is there; return what a search is told of it."""
     hydra = HydraConfig.get()
+    if "joblib" in hydra.launcher["_target_"]:
+        ask_for(signal.SIGKILL)  # a driver that is killed would leave these workers waiting for ever; Ray ends its own
     commit, remote = os.environ[COMMIT], os.environ.get(REMOTE)
     root = Path(os.environ.get(NODE, hydra.runtime.cwd) if remote else hydra.runtime.cwd)
     folder = root / hydra.sweep.dir
