@@ -31,7 +31,6 @@ LAUNCHERS = {
     "joblib": ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"),
     "ray": ("hydra/launcher=ray", "+hydra.launcher.ray.init.num_cpus=2"),
 }
-JOBS = 8
 #: Each job trains long enough for its own work to be most of it.
 EPOCHS = 40
 #: Run once by a sweep over `quantize`.
@@ -56,10 +55,10 @@ def span(records: Records) -> float:
     return max(each["ended"] for each in records) - min(each["ended"] - each["seconds"] for each in records)
 
 
-def speed_up(folder: Path, launcher: str) -> dict[str, float]:
+def speed_up(folder: Path, launcher: str, jobs: int) -> dict[str, float]:
     """Run the same jobs by one worker and by two, each with a cache of its own."""
     overrides = {**TINY, "board": ["native"], "quantize.ladder": ["ptq"], "train.patience": EPOCHS}
-    words = (f"seed=range(1,{JOBS + 1})", f"train.epochs={EPOCHS}")
+    words = (f"seed=range(1,{jobs + 1})", f"train.epochs={EPOCHS}")
     spans, start = {}, 0.0
     for name in ("basic", launcher):
         (folder / name).mkdir()
@@ -67,16 +66,16 @@ def speed_up(folder: Path, launcher: str) -> dict[str, float]:
         spans[name] = span(records)
         start = seconds - spans[name]
     return {
-        "seconds_per_job": round(spans["basic"] / JOBS, 1),
+        "seconds_per_job": round(spans["basic"] / jobs, 1),
         "speed_up_of_2_workers": round(spans["basic"] / spans[launcher], 2),
         "start_s": round(start, 1),
     }
 
 
-def overhead(folder: Path) -> dict[str, float]:
+def overhead(folder: Path, jobs: int) -> dict[str, float]:
     """Run jobs over `quantize`, then the commands of the stages that they ran alone."""
     workspace = Workspace(folder, base={**TINY, "board": ["native"], "quantize.ladder": ["ptq"]})
-    windows = [24 + 2 * number for number in range(JOBS)]
+    windows = [24 + 2 * number for number in range(jobs)]
     seconds, records = sweep(workspace, "overhead", f"quantize.calibration.windows={','.join(map(str, windows))}")
     ran = [stage for record in records for stage in record["stages_run"]]
     workspace.repro(MLFLOW_TRACKING_URI="none")
@@ -84,7 +83,7 @@ def overhead(folder: Path) -> dict[str, float]:
     return {
         "runs_of_shared_stages": max(ran.count(stage) for stage in SHARED),
         "runs_of_quantize": ran.count("quantize"),
-        "overhead_s_per_job": round((seconds - sum(alone[stage] for stage in ran)) / JOBS, 2),
+        "overhead_s_per_job": round((seconds - sum(alone[stage] for stage in ran)) / jobs, 2),
     }
 
 
@@ -102,12 +101,13 @@ def main() -> None:
     """Measure, print, compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--launcher", choices=["joblib", "ray", "overhead"], required=True)
+    parser.add_argument("--jobs", type=int, default=8)
     parser.add_argument("--write", action="store_true", help="make the figures the reference")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        measured = (
-            overhead(Path(name)) if arguments.launcher == "overhead" else speed_up(Path(name), arguments.launcher)
-        )
+        folder, jobs = Path(name), arguments.jobs
+        is_overhead = arguments.launcher == "overhead"
+        measured = overhead(folder, jobs) if is_overhead else speed_up(folder, arguments.launcher, jobs)
     reference = json.loads(REFERENCE.read_text()) if REFERENCE.exists() else {}
     stored = reference.get(arguments.launcher, {})
     for key, value in measured.items():
