@@ -182,6 +182,22 @@ def test_a_worker_that_is_killed_costs_no_finished_job(tmp_path, launcher):
     assert nothing_is_left(tmp_path)
 
 
+def test_a_sweep_whose_ray_is_killed_goes_on_without_repeating(tmp_path):
+    workspace = small_workspace(tmp_path, 2.0)
+    words = ("train.lr=0.001,0.002,0.003,0.004", *RAY)
+    driver = start(workspace, *words)
+    wait_for(lambda: records(tmp_path))
+    raylet = parent_of(worker_of(tmp_path))
+    assert "raylet" in Path(f"/proc/{raylet}/cmdline").read_text()
+    os.kill(raylet, signal.SIGKILL)
+    driver.wait(300)
+    wait_for(lambda: processes_in(tmp_path) == [])
+    before = written(tmp_path)
+    assert [each["exit_code"] for each in sweep(workspace, *words).values()] == [0, 0, 0, 0]
+    assert {name: written(tmp_path)[name] for name in before} == before
+    assert nothing_is_left(tmp_path)
+
+
 class Cluster:
     """Two Ray nodes on this machine, each with a clone of the project, its own cache, and one processor."""
 
