@@ -136,6 +136,8 @@ def _share_cache(root: Path, tree: Path) -> None:
     settings = Config(str(root / ".dvc"))
     own = ConfigParser(interpolation=None)
     own.read(root / ".dvc/config.local", encoding="utf-8")
+    # Else every clone would leave a folder among the machine's.
+    own.read_dict({"core": {"site_cache_dir": str(tree / ".dvc/tmp/site")}})
     own.read_dict({"cache": {"dir": str(settings["cache"].get("dir") or root / ".dvc/cache")}})
     own.read_dict({f"'remote \"{name}\"'": {"url": str(each["url"])} for name, each in settings["remote"].items()})
     with (tree / ".dvc/config.local").open("w", encoding="utf-8") as file:

@@ -80,15 +80,16 @@ def stage_key(stage: Any, upstream: list[str]) -> str:
 
 @contextmanager
 def parsed_once() -> Iterator[None]:
-    """Let DVC parse a YAML file again only if its text is another."""
+    """Let DVC parse a YAML file again only if its text is another.
+
+    What it parses for an update, to keep comments, is dvc.lock, which has none; keeping them takes a second.
+    """
     from dvc.utils.serialize import _yaml
 
     parse = _yaml.parse_yaml
     known: dict[str, Any] = {}
 
-    def parse_once(text: str, path: str, typ: str = "safe") -> Any:
-        if typ != "safe":
-            return parse(text, path, typ)
+    def parse_once(text: str, path: str, typ: str = "safe") -> Any:  # as DVC calls it
         if text not in known:
             known[text] = parse(text, path)
         return deepcopy(known[text])
