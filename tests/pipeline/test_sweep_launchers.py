@@ -1,4 +1,7 @@
-"""Launchers and sweepers on a pipeline of seconds, and what is left when a process of a sweep is killed."""
+"""Launchers and sweepers on a pipeline of seconds, and what is left when a process of a sweep is killed.
+
+They take half a minute to three minutes each. `requirements-sweep.lock` has to be installed.
+"""
 
 import json
 import os
