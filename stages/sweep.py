@@ -15,28 +15,17 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
-from stages.core.artifacts import sha256_json
 from stages.core.errors import ArtifactError, ToolchainError
 from stages.core.stage import exit_with
-from stages.core.sweep.figures import OBJECTIVES
 from stages.core.sweep.isolation import snapshot
 from stages.core.sweep.jobs import command_line
 from stages.core.sweep.pareto import best, draw, front
 from stages.core.sweep.records import Record, latest_sweep, read_records
 from stages.core.sweep.table import as_table
 from stages.core.sweep.travel import send_code, take_results
+from stages.core.sweep.words import defaults_of, name_of
 
 SWEEPS = Path("sweeps")
-#: Hydra's own files are left out: the records say what ran.
-_HYDRA = ("hydra.output_subdir=null", "hydra.sweep.subdir=.", "hydra/job_logging=none")
-#: The launcher for Ray sets this memory, which only who starts a cluster may do.
-_OF_A_CLUSTER = "+hydra.launcher.ray.init.object_store_memory=null"
-#: Of Optuna's sampler: a seed, so that a sweep that is resumed asks for the same jobs; and few jobs at random, as a
-#: pipeline run is dear.
-_SAMPLER = ("hydra.sweeper.sampler.seed=1", "hydra.sweeper.sampler.n_startup_trials=4")
-_SEARCH = f"hydra.sweeper.direction=[{','.join(OBJECTIVES.values())}]"
-#: What says how a sweep runs, and not what it tries.
-_MANNER = ("hydra/launcher", "hydra.launcher", "hydra.sweeper.n_trials")
 
 
 def sweep(words: Sequence[str], remote: str | None) -> None:
@@ -59,7 +48,7 @@ def sweep(words: Sequence[str], remote: str | None) -> None:
     folder = next((word.partition("=")[2] for word in words if word.startswith("hydra.sweep.dir=")), None)
     folder = folder or str(SWEEPS / name_of(words))
     given = {word.partition("=")[0] for word in words}
-    defaults = [word for word in defaults_of(words) if word.partition("=")[0] not in given]
+    defaults = [word for word in defaults_of(words, "RAY_ADDRESS" in os.environ) if word.partition("=")[0] not in given]
     defaults += [f"hydra.sweep.dir={folder}"] if "hydra.sweep.dir" not in given else []
     defaults += [f"+hydra.job.env_set.{COMMIT}='{commit}'"]
     if remote:
@@ -74,23 +63,6 @@ def sweep(words: Sequence[str], remote: str | None) -> None:
             take_results(root, remote, Path(folder))
     print(f"sweep: {folder}")
     show(read_records(Path(folder)))
-
-
-def defaults_of(words: Sequence[str]) -> list[str]:
-    """Return the settings of Hydra that a sweep has unless it is given others."""
-    defaults = [*_HYDRA]
-    joins = "RAY_ADDRESS" in os.environ or any("ray.init.address=" in word for word in words)
-    if joins and "hydra/launcher=ray" in words:
-        defaults.append(_OF_A_CLUSTER)
-    if "hydra/sweeper=optuna" in words:
-        chosen = any(word.startswith("hydra/sweeper/sampler=") for word in words)
-        defaults += [_SEARCH, *(() if chosen else _SAMPLER)]
-    return defaults
-
-
-def name_of(words: Sequence[str]) -> str:
-    """Name a sweep by what it tries, so that the same command goes on with it, on whatever and however far it ran."""
-    return sha256_json(sorted(word for word in words if "=" in word and not word.lstrip("+").startswith(_MANNER)))[:8]
 
 
 def show(records: list[Record]) -> None:
