@@ -6,7 +6,7 @@ VENV := .venv
 PYTEST := python -m pytest -n 2 --no-loadscope-reorder --durations 20
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: run test test-all bench bench-kernels fuzz docs lint setup toolchain browser clean
+.PHONY: run test test-all bench bench-kernels bench-sweeps fuzz docs lint setup toolchain browser clean
 
 run: setup
 	sh .ci/pipeline
@@ -24,6 +24,13 @@ bench: setup
 # Instructions per layer and per multiply-accumulate on the emulated boards, beside the stored ones.
 bench-kernels: setup
 	python -m tests.bench.kernels
+
+# What a second worker gains a sweep, and what a job costs beside its stages; for a machine that does nothing else.
+bench-sweeps: setup
+	python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-sweep.lock
+	python -m tests.bench.sweeps --launcher overhead
+	python -m tests.bench.sweeps --launcher joblib
+	python -m tests.bench.sweeps --launcher ray
 
 # A million executions of what reads foreign bytes on the device: bundles and the record of updates.
 fuzz: setup

@@ -64,7 +64,11 @@ class Workspace:
         (path / "dvc.lock").unlink(missing_ok=True)
         self.choose({**base, **(overrides or {})}, task)
         for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "workspace"]):
-            subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *command], cwd=path, check=True)
+            self.git(*command)
+
+    def git(self, *words: str) -> None:
+        """Run git in the workspace."""
+        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=self.path, check=True)
 
     def choose(self, overrides: dict[str, Any], task: str = "vibration") -> None:
         """Write params.yaml."""

@@ -9,28 +9,30 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from configparser import ConfigParser
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import yaml
 
 from stages.core.artifacts import sha256_json
-from stages.core.errors import ToolchainError
+from stages.core.errors import RecordingError, ToolchainError
 from stages.core.sweep.jobs import Params
 from stages.core.tracking import spool
 from stages.core.tracking.origin import SWEEP
 
 _PLACE = Path(".dvc/tmp/sweep")
+_RECORDINGS = Path("data/recordings")
 #: Commits need an author, and a machine that only runs jobs may have none.
 _AUTHOR = ("-c", "user.name=tailgate", "-c", "user.email=tailgate@localhost")
 
 
-def git(tree: Path, *words: str) -> str:
-    """Run git and return what it printed.
+def git(tree: Path, *words: str, input: str | None = None) -> str:
+    """Run git, with a text as its input, and return what it printed.
 
     Raises
     ------
@@ -40,6 +42,7 @@ def git(tree: Path, *words: str) -> str:
     done = subprocess.run(  # noqa: S603
         ["git", *_AUTHOR, *words],  # noqa: S607
         cwd=tree,
+        input=input,
         capture_output=True,
         text=True,
         check=False,
@@ -55,9 +58,30 @@ def git(tree: Path, *words: str) -> str:
 
 
 def snapshot(root: Path) -> str:
-    """Return a commit upon the one checked out, with all tracked files as the work tree has them."""
+    """Return a commit upon the one checked out, with all tracked files as the work tree has them.
+
+    Raises
+    ------
+    RecordingError
+        If there are recordings that neither git nor DVC keeps: no job would have them.
+    """
+    tracked = set(git(root, "ls-files", str(_RECORDINGS)).splitlines())
+    others = git(root, "ls-files", "-o", str(_RECORDINGS)).splitlines()
+    lost = [name for name in others if not name.endswith("/.gitignore") and not _is_added(Path(name), tracked)]
+    if lost:
+        raise RecordingError(
+            found=f"{len(lost)} file(s) that neither git nor DVC keeps, {lost[0]} first",
+            where=str(root / _RECORDINGS),
+            expected="recordings that a clone of the project can have, as each job runs in one",
+            remedy="`dvc add` and `git add` the .dvc files, or `git add -f` what is small",
+        )
     changed = git(root, "stash", "create")
     return git(root, "commit-tree", f"{changed or 'HEAD'}^{{tree}}", "-p", "HEAD", "-m", "what a sweep runs")
+
+
+def _is_added(path: Path, tracked: set[str]) -> bool:
+    """Whether `dvc add` was given a file, or a folder that it is in."""
+    return any(f"{each}.dvc" in tracked for each in (path, *path.parents))
 
 
 def code_hash(root: Path, commit: str) -> str:
@@ -86,27 +110,38 @@ def workspace(root: Path, commit: str, key: str, params: Params) -> Iterator[Pat
     place.mkdir(parents=True, exist_ok=True)
     clear(root)
     tree = place / f"{key}-{os.getpid()}"
-    with (place / f"{tree.name}.lock").open("w") as lock:
+    held = place / f"{tree.name}.lock"
+    with held.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         git(root, "clone", "-q", "--shared", "--no-checkout", str(root), str(tree))
         git(tree, "checkout", "-q", "--detach", commit)
         git(tree, "reset", "-q", "--soft", "HEAD^")
-        (tree / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+        _choose(tree / "params.yaml", params)
         _share_cache(root, tree)
         try:
             yield tree
         finally:
             shutil.rmtree(tree, ignore_errors=True)
+            held.unlink(missing_ok=True)
+
+
+def _choose(path: Path, params: Params) -> None:
+    """Write params.yaml, unless it says the same: stages that read the file need then not run."""
+    if yaml.safe_load(path.read_text(encoding="utf-8")) != params:
+        path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 
 
 def _share_cache(root: Path, tree: Path) -> None:
-    """Give a clone the project's local DVC settings, and its cache."""
-    settings = ConfigParser(interpolation=None)
-    settings.read([root / ".dvc/config", root / ".dvc/config.local"], encoding="utf-8")
-    cache = root / ".dvc" / settings.get("cache", "dir", fallback="cache")
+    """Give a clone the project's local DVC settings and its cache, by paths that hold from there."""
+    from dvc.config import Config
+
+    settings = Config(str(root / ".dvc"))
     own = ConfigParser(interpolation=None)
     own.read(root / ".dvc/config.local", encoding="utf-8")
-    own.read_dict({"cache": {"dir": str(cache.resolve())}})
+    # Else every clone would leave a folder among the machine's.
+    own.read_dict({"core": {"site_cache_dir": str(tree / ".dvc/tmp/site")}})
+    own.read_dict({"cache": {"dir": str(settings["cache"].get("dir") or root / ".dvc/cache")}})
+    own.read_dict({f"'remote \"{name}\"'": {"url": str(each["url"])} for name, each in settings["remote"].items()})
     with (tree / ".dvc/config.local").open("w", encoding="utf-8") as file:
         own.write(file)
 
@@ -123,32 +158,40 @@ def clear(root: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def run(root: Path, tree: Path, log: Path, name: str) -> int:
+def run(root: Path, tree: Path, log: Path, name: str, travels: bool) -> int:
     """Run the pipeline in a job's workspace; return its exit code and leave what it printed in a file.
 
-    The records of its stages go to the project's, under the job's name, as what is in the clone ends with it.
+    The records of its stages go to the project's, under the job's name, as what is in the clone ends with it. What runs
+    ends with this process, however that ends.
     """
     locks = root / _PLACE / "locks"
     locks.mkdir(parents=True, exist_ok=True)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    words = [sys.executable, "-m", "stages.sweep", "reproduce", "--locks", str(locks)]
+    words = [sys.executable, "-m", "stages.sweep", "reproduce", "--locks", str(locks), *(["--travel"] * travels)]
+    environment = {
+        "MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}",
+        spool.PLACE: str(root / spool.FOLDER),
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        SWEEP: f"{log.parent.name}/{name}",
+    }
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w", encoding="utf-8") as file:
-        return subprocess.run(  # noqa: S603
+    with (
+        log.open("w", encoding="utf-8") as file,
+        subprocess.Popen(  # noqa: S603
             words,
             cwd=tree,
-            env={
-                "MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}",
-                spool.PLACE: str(root / spool.FOLDER),
-                **os.environ,
-                SWEEP: f"{log.parent.name}/{name}",
-                "PATH": path,
-            },
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            check=False,
-        ).returncode
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            return process.wait()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def stages_run(log: Path) -> list[str]:

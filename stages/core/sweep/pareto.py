@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.errors import ArtifactError
-from stages.core.report.canvas import new_figure, save_png
 from stages.core.sweep.figures import OBJECTIVES
 from stages.core.sweep.records import Record, complete
 
@@ -77,6 +76,8 @@ def measured(records: list[Record]) -> dict[str, str]:
 
 def draw(records: list[Record], path: Path) -> None:
     """Draw separation over each cost, the front in colour and numbered."""
+    from stages.core.report.canvas import new_figure, save_png  # takes a second to load, which every job would wait
+
     names = [name for name in measured(records) if name in _TITLES]
     shown = complete(records, {"separation": ""})
     kept = [each for each in front(records) if each in shown]
@@ -87,6 +88,9 @@ def draw(records: list[Record], path: Path) -> None:
             points = [(each.figures[name], each.figures["separation"]) for each in group]
             axes.scatter(*zip(*points, strict=True), color=look) if points else None
         for each in kept:
-            axes.annotate(str(each.number), (each.figures[name] or 0.0, each.figures["separation"] or 0.0))
+            place = (each.figures[name] or 0.0, each.figures["separation"] or 0.0)
+            axes.annotate(str(each.number), place, xytext=(5, 3), textcoords="offset points")
+        axes.margins(0.12)
+        axes.locator_params(axis="x", nbins=4)
         axes.set(xlabel=_TITLES[name], ylabel="separation on val" if position == 1 else "")
     save_png(figure, path)

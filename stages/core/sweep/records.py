@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stages.core.artifacts import json_ready, read_json, write_json
-from stages.core.errors import ArtifactError, GateRefused
+from stages.core.errors import ArtifactError, BudgetExceeded, GateRefused, ParityBroken
 
 Outcome = Literal["released", "refused", "failed"]
-#: A task that ends so does so every time; anything else, such as a worker that was killed, is tried again.
 _OUTCOME_BY_EXIT: dict[int, Outcome] = {0: "released", GateRefused.exit_code: "refused"}
+#: A job that ends so does so every time; anything else, such as a full disk, is tried again.
+_FINAL = {0, GateRefused.exit_code, BudgetExceeded.exit_code, ParityBroken.exit_code}
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Record:
     @property
     def is_final(self) -> bool:
         """Whether the same job would end the same way."""
-        return self.outcome != "failed"
+        return self.exit_code in _FINAL
 
 
 def write_record(folder: Path, record: Record) -> None:

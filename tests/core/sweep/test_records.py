@@ -18,7 +18,7 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
 
 @pytest.mark.parametrize(
     ("code", "outcome", "kept"),
-    [(0, "released", True), (3, "refused", True), (2, "failed", False), (-9, "failed", False)],
+    [(0, "released", True), (3, "refused", True), (4, "failed", True), (2, "failed", False), (-9, "failed", False)],
 )
 def test_what_the_gate_decided_is_final_and_a_failure_is_tried_again(tmp_path, code, outcome, kept):
     write_record(tmp_path, record(exit_code=code))

@@ -1,6 +1,8 @@
 from types import SimpleNamespace
 
-from stages.core.sweep.reproduce import exit_code, stage_key
+from dvc.utils.serialize import _yaml
+
+from stages.core.sweep.reproduce import exit_code, parsed_once, stage_key
 
 
 def stage(name, params):
@@ -23,3 +25,18 @@ def test_the_exit_code_is_that_of_the_stage():
 
 def test_a_failure_without_a_stage_is_one():
     assert exit_code(RuntimeError("disk full")) == 1
+
+
+def test_dvc_parses_a_text_once_and_gets_a_copy_each_time(tmp_path, monkeypatch):
+    (tmp_path / "a.yaml").write_text("x: [1]\n")
+    parsed = []
+    parse = _yaml.parse_yaml
+    monkeypatch.setattr(_yaml, "parse_yaml", lambda *words: parsed.append(words) or parse(*words))
+    with parsed_once():
+        _yaml.load_yaml(tmp_path / "a.yaml")["x"].append(2)
+        assert _yaml.load_yaml(tmp_path / "a.yaml") == {"x": [1]}
+        assert len(parsed) == 1
+        (tmp_path / "a.yaml").write_text("x: [3]\n")
+        assert _yaml.load_yaml(tmp_path / "a.yaml") == {"x": [3]}
+    assert _yaml.load_yaml(tmp_path / "a.yaml") == {"x": [3]}
+    assert len(parsed) == 3
