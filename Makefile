@@ -6,15 +6,15 @@ VENV := .venv
 PYTEST := python -m pytest -n 2 --no-loadscope-reorder --durations 20
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: run test test-all bench bench-kernels bench-sweeps fuzz docs lint setup toolchain browser clean
+.PHONY: run test test-all bench bench-kernels bench-sweeps fuzz docs lint setup toolchain tools-of-tests tools-of-all-tests clean
 
 run: setup
 	sh .ci/pipeline
 
-test: browser setup lint
+test: tools-of-tests setup lint
 	$(PYTEST) -m "not slow"
 
-test-all: browser setup $(VENV)/docs lint
+test-all: tools-of-all-tests setup $(VENV)/docs lint
 	$(PYTEST)
 
 # Figures that tests do not time: memory and speed, beside the stored ones.
@@ -50,8 +50,8 @@ setup: toolchain $(VENV)/installed
 toolchain:
 	PYTHON=$(PYTHON) sh .ci/toolchain
 
-browser:
-	PYTHON=$(PYTHON) sh .ci/toolchain --browser
+tools-of-tests tools-of-all-tests: tools-of-%:
+	PYTHON=$(PYTHON) sh .ci/toolchain --$*
 
 # torch goes first: with it in place, nothing later can pull another build of it.
 $(VENV)/installed: requirements.lock requirements-test.lock | toolchain

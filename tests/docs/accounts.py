@@ -49,12 +49,15 @@ def _as_it_is(*commands):
 KEY = "~/.config/tailgate/key"
 _CI = Proof(".ci/run", "make test")
 _SWEEP = "tests/pipeline/test_sweep.py::test_a_sweep_computes_what_its_jobs_share_once_and_is_resumed_and_adopted"
+_LAUNCHERS = "tests/pipeline/test_sweep_launchers.py::"
+_CLUSTER = "tests/pipeline/test_sweep_launchers.py"
+_SERVERS = "tests/core/tracking/servers.py"
 _REBUILD = Proof("tests/pipeline/test_audit.py::test_rebuild_elsewhere_makes_the_same_bytes", "--rebuild")
 _JUDGE = "tests/stages/test_judge.py::"
 _QEMU = "qemu-system-arm -M mps3-an547 -display none -monitor none -icount shift=5,sleep=off -kernel"
 
 ELSEWHERE = {
-    "make setup": Proof("Makefile", "test: setup"),
+    "make setup": Proof("Makefile", "test: tools-of-tests setup"),
     "make run": Proof("tests/pipeline/workspace.py::repro", '"dvc", "repro"'),
     "make test": _CI,
     "make test-all": Proof("Makefile", "$(PYTEST)\n"),
@@ -87,10 +90,43 @@ ELSEWHERE = {
     "python -m stages.compare diff OLD NEW [--trees OLD_TREE NEW_TREE]": Proof(
         "tests/stages/test_compare.py::", '"diff"'
     ),
-    "python -m stages.sweep -m train.lr=0.001,0.002 quantize.calibration.windows=128,256": Proof(
+    "make bench-sweeps": Proof("Makefile", "python -m tests.bench.sweeps"),
+    "python -m stages.sweep -m train.lr=0.001,0.002 quantize.calibration.windows=512,1024": Proof(
         _SWEEP, "sweep(workspace, *words)"
     ),
+    "python -m stages.sweep -m hydra/sweeper=optuna hydra.sweeper.n_trials=8 hydra.sweeper.n_jobs=2 "
+    "hydra/launcher=joblib hydra.launcher.n_jobs=2 'model.stem.channels=choice(8,16,24)' "
+    "'train.lr=interval(0.002,0.008)' 'quantize.score=choice(int8,int32)'": Proof(
+        f"{_LAUNCHERS}test_a_search_finds_a_front", "sweep(workspace, *search"
+    ),
     "python -m stages.sweep apply 3": Proof(_SWEEP, '"stages.sweep", "apply"'),
+    "git clone <url of the git remote> tailgate && cd tailgate": Proof(_CLUSTER, '"git", "clone"'),
+    "TAILGATE_NODE=$PWD PYTHONPATH=$PWD ray start --head --port 6379": Proof(_CLUSTER, '"--head", "--port"'),
+    "TAILGATE_NODE=$PWD PYTHONPATH=$PWD ray start --address <head>:6379": Proof(_CLUSTER, '"--address", self.address'),
+    "dvc remote add -d store <url>": Proof(_CLUSTER, "remote=store"),
+    "python -m stages.sweep -m --remote origin train.lr=0.001,0.002 hydra/launcher=ray "
+    "hydra.launcher.ray.init.address=<head>:6379": Proof(f"{_LAUNCHERS}test_two_nodes", "sweep(workspace, *words)"),
+    "python -m stages.sweep show --remote origin": Proof(
+        f"{_LAUNCHERS}test_two_nodes", 'look(workspace, "show", "--remote", "origin")'
+    ),
+    "python -m stages.sweep apply --remote origin": Proof(
+        f"{_LAUNCHERS}test_two_nodes", 'look(workspace, "apply", "--remote", "origin")'
+    ),
+    "sudo apt-get install postgresql": Proof(".ci/toolchain", "postgresql"),
+    "sudo -u postgres createuser tailgate": Proof(_SERVERS, '"createuser", "tailgate"'),
+    "sudo -u postgres createdb --owner tailgate tailgate": Proof(
+        _SERVERS, '"createdb", "--owner", "tailgate", "tailgate"'
+    ),
+    "sudo -u postgres psql -c \"ALTER USER tailgate PASSWORD 'secret'\"": Proof(
+        _SERVERS, '"psql", "-c", "ALTER USER tailgate PASSWORD \'secret\'"'
+    ),
+    "MLFLOW_DISABLE_TELEMETRY=true mlflow server --host 127.0.0.1 --port 5000 --backend-store-uri "
+    "postgresql+psycopg2://tailgate:secret@127.0.0.1/tailgate --serve-artifacts --artifacts-destination /srv/mlflow": (
+        Proof(_SERVERS, '"mlflow", "server", "--backend-store-uri", database, "--serve-artifacts"')
+    ),
+    "export MLFLOW_TRACKING_URI=http://127.0.0.1:5000": Proof(
+        "tests/core/tracking/test_server.py::server", '"MLFLOW_TRACKING_URI"'
+    ),
 }
 
 #: In this order, in the workspace that the tutorial left: committed, signed, with an updated device.
@@ -186,15 +222,41 @@ STEPS = [
         f"python -m stages.publish sign --key {KEY}",
         f"python -m stages.publish sign --key {KEY} --tag v1.0.0",
     ),
-    Step(("mlflow ui --backend-store-uri sqlite:///mlflow.db",), "timeout 12 {documented} --port 0", code=124),
+    Step(
+        (
+            "mlflow ui --backend-store-uri sqlite:///mlflow.db",
+            "MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri sqlite:///mlflow.db",
+        ),
+        "export MLFLOW_DISABLE_TELEMETRY=true\ntimeout 12 mlflow ui --backend-store-uri sqlite:///mlflow.db --port 0",
+        code=124,
+    ),
+    *_as_it_is("python -m stages.find --deliver"),
+    *_as_it_is(
+        "python -m stages.find models/build/mps3_an547/app.elf", "python -m stages.find models/release/bundle.bin"
+    ),
+    Step(
+        ("python -m stages.find 3ed91b5e",),
+        "python -m stages.find $(sha256sum models/convert/model.onnx | cut -c1-8)",
+    ),
+    Step(("python -m stages.find FILE",), "python -m stages.find models/release/manifest.json"),
+    *_as_it_is("python -m stages.report"),
     # A sweep of what is in the cache already.
     Step(
         ("python -m stages.sweep show", "python -m stages.sweep best", "python -m stages.sweep pareto"),
         "python -m stages.sweep -m train.epochs=10\n{documented}",
     ),
+    Step(("python -m stages.sweep -m train.lr=0.001,0.002",), "python -m stages.sweep -m train.epochs=10,10"),
     Step(
         ("pip install --no-deps -r requirements-sweep.lock",),
         "pip install --no-deps --dry-run -r requirements-sweep.lock",
+    ),
+    Step(
+        (
+            "pip install -r requirements.lock && pip install --no-deps -r requirements-sweep.lock",
+            "pip install mlflow==3.17.2 psycopg2-binary==2.9.13",
+        ),
+        "pip install --no-deps --dry-run -r requirements.lock -r requirements-sweep.lock\n"
+        "pip install --no-deps --dry-run mlflow==3.17.2 psycopg2-binary==2.9.13",
     ),
     Step(
         ("dvc exp run --temp -S '++overrides.train.lr=0.002'",),

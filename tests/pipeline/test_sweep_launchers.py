@@ -278,6 +278,7 @@ def test_two_nodes_share_a_sweep_through_git_and_a_remote_and_one_of_them_may_di
     assert [each["exit_code"] for each in made.values()] == [0, 0, 0, 0]
     at = {name: {path.name for path in (folder / name / FOLDER).glob("*.log")} for name in ("one", "two")}
     assert at["one"] and at["two"]
+    assert "released" in look(workspace, "show", "--remote", "origin")
     look(workspace, "apply", "--remote", "origin")
     assert workspace.stages_run(workspace.repro(**ENVIRONMENT)) == []
     workspace.git("checkout", "-q", ".")

@@ -26,7 +26,7 @@ def free_port():
 
 @contextmanager
 def postgres():
-    """Give the address of an empty database. PostgreSQL refuses to run as root, so nobody runs it then."""
+    """Give the address of an empty database, made as docs/tracking.md says; as root, PostgreSQL is run by nobody."""
     is_root = os.geteuid() == 0
     user = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []} if is_root else {}
     folder, port = Path(tempfile.mkdtemp(prefix="postgres-")), free_port()
@@ -35,13 +35,21 @@ def postgres():
     options = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **user}
     data = folder / "data"
     try:
-        words = [POSTGRES / "initdb", "-D", data, "-U", "tailgate", "-A", "trust", "--no-sync"]
+        words = [POSTGRES / "initdb", "-D", data, "-U", "postgres", "--no-sync"]
+        words += ["--auth-local", "trust", "--auth-host", "scram-sha-256"]
         subprocess.run(words, check=True, **options)
         words = [POSTGRES / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", folder, "-F"]
         with ending(subprocess.Popen(words, **options), signal.SIGINT) as process:
             ready = [POSTGRES / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
             wait_for(process, lambda: subprocess.run(ready, check=False).returncode == 0)
-            yield f"postgresql+psycopg2://tailgate@127.0.0.1:{port}/postgres"
+            for program, *words in (
+                ["createuser", "tailgate"],
+                ["createdb", "--owner", "tailgate", "tailgate"],
+                ["psql", "-c", "ALTER USER tailgate PASSWORD 'secret'"],
+            ):
+                where = ["-h", folder, "-p", str(port), "-U", "postgres"]
+                subprocess.run([POSTGRES / program, *where, *words], check=True, **options)
+            yield f"postgresql+psycopg2://tailgate:secret@127.0.0.1:{port}/tailgate"
     finally:
         shutil.rmtree(folder)
 
