@@ -57,6 +57,7 @@ class Folder:
         (self.path / "sessions.csv").write_text("".join(f"{line}\n" for line in lines))
 
 
+@pytest.mark.slow
 def test_own_csv_files_reach_a_release_and_the_same_as_wav_give_the_same_codes(tmp_path):
     base = {key: value for key, value in TINY.items() if not key.startswith("capture.")}
     overrides = {"capture.time_column": "t", "split.folds": 3, "board": ["native"], "quantize.ladder": ["ptq"]}

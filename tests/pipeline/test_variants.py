@@ -59,6 +59,7 @@ def test_two_channels_held_out_per_tensor_qat_first_and_no_dc_removal_reach_a_re
     assert "| state | 2 | normal |" in report
 
 
+@pytest.mark.slow
 def test_leaky_split_of_three_classes_on_band_features_with_varied_windows_is_stamped_and_compared(tmp_path):
     base = {key: value for key, value in TINY.items() if not key.startswith("capture.")}
     overrides = {

@@ -52,7 +52,8 @@ def test_components_add_up_and_the_arena_is_the_plan(name, build, network):
         assert 0 <= parts["padding"][key] < 64
     graph, contract = network
     weights = len(pack_weights(graph)[0])
-    assert weights < parts["model"]["flash_bytes"] < weights + 300
+    version = 16 + 32  # a mark, and the hash behind it
+    assert weights + version < parts["model"]["flash_bytes"] < weights + version + 300
     assert parts["stack"]["ram_bytes"] == load_board(name).budget.stack_bytes
     held = contract["window"] + contract["hop"] + 1  # frames, one a block, each with its time of arrival
     ring_and_window = 2 * len(contract["channels"]) * (held + contract["window"]) + 4 * held
