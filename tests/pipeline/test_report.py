@@ -27,7 +27,8 @@ def test_page_of_a_release_is_the_release_s_own_but_for_what_only_this_machine_k
     page = report()
     assert "<b>Passed the gate:</b>" in page
     assert page.split('<section id="dag">')[0] == own.split('<section id="dag">')[0]
-    assert "No record of how long they took" in page
+    assert "<code>python -m stages.report</code> shows it" in own
+    assert "<code>python -m stages.report</code> shows it" not in page
 
 
 def test_page_after_a_refusal_says_so(released, report):
