@@ -13,7 +13,7 @@ from torch import nn
 from stages.core.artifacts import json_ready, output_directory, write_json
 from stages.core.dsp.contract import INPUT_SCALE
 from stages.core.evaluation import ByModel, flat, headline
-from stages.core.graph.contract import check_module
+from stages.core.graph.export import check_module
 from stages.core.nets.augment import varied
 from stages.core.nets.baselines import Logistic, baseline_scores, describe
 from stages.core.nets.examples import Examples, load_examples

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.core.graph.export import SCORE, SCORE_CODE
 from stages.core.graph.ir import Graph
 from stages.core.graph.lower import read_graph
+from stages.core.graph.onnx_view import SCORE, SCORE_CODE
 from stages.core.graph.reference import FLOAT_HEAD, Head, execute, head_of, score_codes
 from stages.core.graph.runtime import run
 from stages.core.nets.examples import Examples

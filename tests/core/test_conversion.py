@@ -13,7 +13,7 @@ from stages.core.cgen.emit import FILES
 from stages.core.cgen.identity import INTERFACE_VERSION
 from stages.core.conversion import Around, Conversion, convert
 from stages.core.errors import ConfigError
-from stages.core.graph.export import SCORE
+from stages.core.graph.onnx_view import SCORE
 from stages.core.graph.reference import execute, score_codes
 from stages.core.graph.runtime import run
 from stages.core.schema.decision import Decision

@@ -1,5 +1,6 @@
 """dvc.yaml, the code, the configuration groups and the output folders tell one story."""
 
+import ast
 import importlib
 import inspect
 
@@ -8,7 +9,7 @@ import yaml
 
 from stages.core.config import Config, compose, validate
 from stages.core.settings import Settings
-from tests.pipeline.imports import ROOT, expected_deps, read_dag
+from tests.pipeline.imports import ROOT, code_of, expected_deps, read_dag
 
 DAG = read_dag()["stages"]
 #: Sections that a stage reads and DVC need not know of: how work is spread over processes never changes a result.
@@ -21,6 +22,20 @@ def test_deps_of_a_stage_are_what_it_imports(stage):
     assert sorted(DAG[stage]["deps"]) == sorted(expected_deps(read_dag(), stage)), (
         "run `python -m tests.pipeline.imports`"
     )
+
+
+@pytest.mark.parametrize("command", ["convert", "build", "validate", "release", "audit", "find", "report", "update"])
+def test_what_follows_training_does_not_load_torch(command):
+    trees = {name: ast.parse((ROOT / name).read_text()) for name in code_of(command) if name.endswith(".py")}
+    loads = {
+        name: {getattr(node, "module", None) or node.names[0].name for node in tree.body if is_import(node)}
+        for name, tree in trees.items()
+    }
+    assert [name for name, modules in loads.items() if any("torch" in module for module in modules)] == []
+
+
+def is_import(node):
+    return isinstance(node, ast.Import | ast.ImportFrom)
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -21,7 +21,7 @@ from stages.core.dsp.configured import unfitted_contract
 from stages.core.dsp.contract import INPUT_SCALE, Preprocess, preprocess
 from stages.core.dsp.histogram import Histogram
 from stages.core.dsp.scalers import Column, fit_codes
-from stages.core.graph.export import SCORE
+from stages.core.graph.onnx_view import SCORE
 from stages.core.graph.runtime import run
 from stages.core.nets.models import build_model
 from stages.core.recordings.session import digitise

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
-import torch
 from onnx import TensorProto
-from torch import nn
 
 from stages.core.errors import OperatorError
-from stages.core.graph.export import INPUT, export_onnx
-from stages.core.graph.onnx_view import View, attributes, view
-
-#: Any scale will do for checking an architecture.
-ANY_SCALE = 2.0**-6
+from stages.core.graph.onnx_view import INPUT, View, attributes, view
 
 #: Channels of a softmax, whose exponentials of up to 2^23 - 1 then add up inside uint32.
 MOST_SHARES = 512
@@ -69,37 +62,6 @@ def check_onnx(model: onnx.ModelProto) -> None:
                 expected=operator.supported,
                 remedy=operator.remedy,
             )
-
-
-def check_module(module: nn.Module, channels: int, length: int) -> None:
-    """Check an architecture before it is trained, by exporting its float network.
-
-    Parameters
-    ----------
-    module : Module
-    channels, length : int
-        The shape of a window.
-
-    Raises
-    ------
-    OperatorError
-        If the window is too short for the layers, or see `check_onnx`.
-    """
-    try:
-        with torch.no_grad():
-            copy.deepcopy(module).eval()(torch.zeros(1, channels, length))
-        exported = export_onnx(module, channels, length, ANY_SCALE)
-    except OperatorError:
-        raise
-    except Exception as error:  # torch and its exporter have no common base class
-        raise OperatorError(
-            found=f"the network does not run on a window of {channels} channels and {length} samples "
-            f"({str(error).splitlines()[0][:160].rstrip('. ')})",
-            where="network",
-            expected="layers that fit the window",
-            remedy="Raise window.length, or shorten kernels and strides in conf/model",
-        ) from error
-    check_onnx(onnx.load_from_string(exported))
 
 
 def _check_input(model: onnx.ModelProto) -> None:

@@ -26,15 +26,13 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from stages.core.errors import OperatorError
-from stages.core.graph.onnx_view import View, attributes, module_path, view
+from stages.core.graph.contract import check_onnx
+from stages.core.graph.onnx_view import INPUT, SCORE, SCORE_CODE, WIDENING, View, attributes, module_path, view
 
-INPUT = "codes"
-SCORE = "score"
-SCORE_CODE = "score_code"
 OPSET = 21  # the first whose QuantizeLinear makes int16
 IR_VERSION = 10
-#: An int16 code of the input is its int8 code times this.
-WIDENING = 256
+#: Any scale will do for checking an architecture.
+ANY_SCALE = 2.0**-6
 
 
 def export_onnx(module: nn.Module, channels: int, length: int, input_scale: float) -> bytes:
@@ -64,6 +62,37 @@ def export_onnx(module: nn.Module, channels: int, length: int, input_scale: floa
     model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def check_module(module: nn.Module, channels: int, length: int) -> None:
+    """Check an architecture before it is trained, by exporting its float network.
+
+    Parameters
+    ----------
+    module : Module
+    channels, length : int
+        The shape of a window.
+
+    Raises
+    ------
+    OperatorError
+        If the window is too short for the layers, or see `check_onnx`.
+    """
+    try:
+        with torch.no_grad():
+            copy.deepcopy(module).eval()(torch.zeros(1, channels, length))
+        exported = export_onnx(module, channels, length, ANY_SCALE)
+    except OperatorError:
+        raise
+    except Exception as error:  # torch and its exporter have no common base class
+        raise OperatorError(
+            found=f"the network does not run on a window of {channels} channels and {length} samples "
+            f"({str(error).splitlines()[0][:160].rstrip('. ')})",
+            where="network",
+            expected="layers that fit the window",
+            remedy="Raise window.length, or shorten kernels and strides in conf/model",
+        ) from error
+    check_onnx(onnx.load_from_string(exported))
 
 
 def _torch_export(module: nn.Module, channels: int, length: int) -> onnx.ModelProto:

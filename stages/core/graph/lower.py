@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from stages.core.errors import OperatorError
 from stages.core.graph.contract import check_onnx
-from stages.core.graph.export import SCORE, WIDENING
 from stages.core.graph.ir import (
     AveragePool,
     Conv1d,
@@ -30,7 +29,7 @@ from stages.core.graph.ir import (
     Window,
 )
 from stages.core.graph.mixing import add, concat, sigmoid_table, softmax_table
-from stages.core.graph.onnx_view import View, attributes, view
+from stages.core.graph.onnx_view import SCORE, WIDENING, View, attributes, view
 
 #: The largest magnitude of a code minus its zero point, by type of the codes.
 WIDEST_INPUT = {"int8": 255, "int16": 32768}

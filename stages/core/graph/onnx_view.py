@@ -1,4 +1,4 @@
-"""Reading ONNX: constants as arrays, attributes as values, static shapes."""
+"""Reading ONNX: names of its inputs and outputs, constants as arrays, attributes as values, static shapes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from stages.core.errors import ArtifactError
+
+INPUT = "codes"
+SCORE = "score"
+SCORE_CODE = "score_code"
+#: An int16 code of the input is its int8 code times this.
+WIDENING = 256
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from stages.core.graph.export import INPUT, SCORE, SCORE_CODE
 from stages.core.graph.ir import Graph
+from stages.core.graph.onnx_view import INPUT, SCORE, SCORE_CODE
 from stages.core.graph.reference import execute, logits, score_codes
 
 

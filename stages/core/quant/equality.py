@@ -22,9 +22,9 @@ from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
 from torchao.quantization.pt2e.quantizer import Quantizer
 
 from stages.core.errors import ParityBroken
-from stages.core.graph.export import SCORE
 from stages.core.graph.ir import Graph
 from stages.core.graph.lower import read_graph
+from stages.core.graph.onnx_view import SCORE
 from stages.core.graph.runtime import run
 from stages.core.nets.inference import dequantise, float_scores
 from stages.core.quant.ptq import capture

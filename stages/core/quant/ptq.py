@@ -12,7 +12,7 @@ from torch.fx import GraphModule, Node
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from stages.core.errors import ConfigError
-from stages.core.graph.export import WIDENING
+from stages.core.graph.onnx_view import WIDENING
 from stages.core.nets.inference import float_scores
 from stages.core.quant.quantizer import CONVOLUTIONS, DeviceQuantizer, QuantOptions
 

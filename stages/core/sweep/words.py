@@ -15,6 +15,8 @@ _OF_A_CLUSTER = "+hydra.launcher.ray.init.object_store_memory=null"
 #: pipeline run is dear.
 _SAMPLER = ("hydra.sweeper.sampler.seed=1", "hydra.sweeper.sampler.n_startup_trials=4")
 _SEARCH = f"hydra.sweeper.direction=[{','.join(OBJECTIVES.values())}]"
+#: Optuna loads a library that tells each of its plug-ins.
+_QUIET = "+hydra.hydra_logging.loggers.alembic.level=WARNING"
 #: What says how a sweep runs, and not what it tries.
 _MANNER = ("hydra/launcher", "hydra.launcher", "hydra.sweeper.n_trials")
 
@@ -35,7 +37,7 @@ def defaults_of(words: Sequence[str], joins: bool) -> list[str]:
         defaults.append(_OF_A_CLUSTER)
     if "hydra/sweeper=optuna" in words:
         chosen = any(word.startswith("hydra/sweeper/sampler=") for word in words)
-        defaults += [_SEARCH, *(() if chosen else _SAMPLER)]
+        defaults += [_SEARCH, _QUIET, *(() if chosen else _SAMPLER)]
     return defaults
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from stages.core.graph.export import INPUT, OPSET, SCORE, SCORE_CODE
+from stages.core.graph.export import OPSET
+from stages.core.graph.onnx_view import INPUT, SCORE, SCORE_CODE
 
 
 class Writer:

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from stages.core.errors import OperatorError
-from stages.core.graph.contract import check_module, check_onnx
-from stages.core.graph.export import export_onnx
+from stages.core.graph.contract import check_onnx
+from stages.core.graph.export import check_module, export_onnx
 from stages.core.graph.lower import lower
 from stages.core.graph.reference import execute, logits
 from stages.core.seeds import seed_torch

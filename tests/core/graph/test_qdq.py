@@ -7,9 +7,9 @@ import onnx
 import pytest
 
 from stages.core.errors import OperatorError
-from stages.core.graph.export import INPUT, SCORE_CODE
 from stages.core.graph.ir import Add, Concat, Conv1d, Conv2d, Pad, Softmax
 from stages.core.graph.lower import lower
+from stages.core.graph.onnx_view import INPUT, SCORE_CODE
 from stages.core.graph.reference import execute
 from stages.core.graph.runtime import reference_session
 from tests.core.graph.qdq import Writer
