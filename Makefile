@@ -2,6 +2,7 @@
 # the slow ones too. All install what they need.
 PYTHON ?= python3.11
 VENV := .venv
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile
 # Two workers; tests/conftest.py says what they share out, and in which order.
 PYTEST := python -m pytest -n 2 --no-loadscope-reorder --durations 20
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -27,7 +28,7 @@ bench-kernels: setup
 
 # What a second worker gains a sweep, and what a job costs beside its stages; for a machine that does nothing else.
 bench-sweeps: setup
-	python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-sweep.lock
+	$(PIP) --no-deps -r requirements-sweep.lock
 	python -m tests.bench.sweeps --launcher overhead
 	python -m tests.bench.sweeps --launcher joblib
 	python -m tests.bench.sweeps --launcher ray
@@ -53,15 +54,16 @@ toolchain:
 tools-of-tests tools-of-all-tests: tools-of-%:
 	PYTHON=$(PYTHON) sh .ci/toolchain --$*
 
-# torch goes first: with it in place, nothing later can pull another build of it.
+# torch goes first: with it in place, nothing later can pull another build of it. What is imported is compiled then;
+# compiling the rest would take half of the time.
 $(VENV)/installed: requirements.lock requirements-test.lock | toolchain
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-test.lock
+	$(PIP) "$$(grep '^torch==' requirements.lock)"
+	$(PIP) -r requirements.lock -r requirements-test.lock
 	touch $@
 
 $(VENV)/docs: $(VENV)/installed requirements-docs.lock
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.lock
+	$(PIP) -r requirements-docs.lock
 	touch $@
 
 clean:

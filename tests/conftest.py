@@ -12,7 +12,7 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 #: They share the workspace `released`, which takes longest to make.
-_OF_A_RELEASE = tuple(f"tests/pipeline/test_{name}.py" for name in ("errors", "pipeline", "report"))
+_OF_A_RELEASE = tuple(f"tests/pipeline/test_{name}.py" for name in ("audit", "errors", "pipeline", "report"))
 
 
 def pytest_collection_modifyitems(items):

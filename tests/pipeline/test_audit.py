@@ -19,15 +19,13 @@ from stages.core.errors import AuditFailed
 from stages.core.release.sources import as_text, short
 from tests.pipeline.workspace import Workspace
 
-NATIVE = {"board": ["native"], "quantize.ladder": ["ptq"]}
-
 
 class Published(Workspace):
-    """A workspace whose release is signed, and tagged v1."""
+    """A copy of a workspace whose release is signed, and tagged v1."""
 
-    def __init__(self, path, key):
-        super().__init__(path, NATIVE)
-        self.repro()
+    def __init__(self, released, path, key):
+        self.path = path
+        shutil.copytree(released.path, path, symlinks=True)
         self.git("add", "-A")
         self.git("commit", "-qm", "lock")
         self.run("stages.publish", "keygen", str(key))
@@ -61,8 +59,8 @@ IDENTITY = {f"GIT_{who}_{what}": "t@t" for who in ("AUTHOR", "COMMITTER") for wh
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory):
-    return Published(tmp_path_factory.mktemp("published") / "tree", tmp_path_factory.mktemp("keys") / "key")
+def published(released, tmp_path_factory):
+    return Published(released, tmp_path_factory.mktemp("published") / "tree", tmp_path_factory.mktemp("keys") / "key")
 
 
 @pytest.fixture
