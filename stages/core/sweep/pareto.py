@@ -12,6 +12,7 @@ from stages.core.sweep.figures import OBJECTIVES
 from stages.core.sweep.records import Record, complete
 
 _TITLES = {"arena_bytes": "arena (bytes)", "flash_bytes": "flash (bytes)", "instructions": "instructions per window"}
+_SEPARATION = "separation on val (healthy tail lengths)"
 #: By what a figure is multiplied for smaller to be better.
 _SIGNS = {"maximize": -1.0, "minimize": 1.0}
 
@@ -84,13 +85,14 @@ def draw(records: list[Record], path: Path) -> None:
     figure = new_figure(4.2 * max(len(names), 1), 3.6)
     for position, name in enumerate(names, start=1):
         axes = figure.add_subplot(1, len(names), position)
-        for group, look in ((complete(shown, {name: ""}), "0.7"), (kept, "tab:blue")):
+        for group, look, told in ((complete(shown, {name: ""}), "0.7", "others"), (kept, "tab:blue", "Pareto front")):
             points = [(each.figures[name], each.figures["separation"]) for each in group]
-            axes.scatter(*zip(*points, strict=True), color=look) if points else None
+            axes.scatter(*zip(*points, strict=True), color=look, label=told) if points else None
         for each in kept:
             place = (each.figures[name] or 0.0, each.figures["separation"] or 0.0)
             axes.annotate(str(each.number), place, xytext=(5, 3), textcoords="offset points")
         axes.margins(0.12)
         axes.locator_params(axis="x", nbins=4)
-        axes.set(xlabel=_TITLES[name], ylabel="separation on val" if position == 1 else "")
+        axes.set(xlabel=_TITLES[name], ylabel=_SEPARATION if position == 1 else "")
+        axes.legend(loc="best", fontsize="small") if position == 1 and kept else None
     save_png(figure, path)

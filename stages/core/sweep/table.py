@@ -15,12 +15,13 @@ _FIGURES = ("auc", "tpr_at_fpr_1", *OBJECTIVES)
 def as_table(records: list[Record]) -> Table:
     """Lay out jobs as rows, those on the Pareto front marked with a star."""
     chosen = sorted({key for record in records for key in record.chosen if varies(records, key)})
-    table = Table("job", *chosen, "outcome", *(_TITLES.get(name, name) for name in _FIGURES), "stages", "s", "key")
+    heads = [key.replace(".", "\n.") for key in chosen]
+    table = Table("job", *heads, "outcome", *(_TITLES.get(name, name) for name in _FIGURES), "stages", "s", "key")
     kept = front(records)
     for each in records:
         table.add_row(
             f"{each.number}{'*' if each in kept else ''}",
-            *(str(each.chosen.get(key, "")) for key in chosen),
+            *(as_choice(each.chosen.get(key, "")) for key in chosen),
             each.outcome if each.exit_code == 0 else f"{each.outcome} ({each.exit_code})",
             *(as_text(each.figures.get(name)) for name in _FIGURES),
             str(len(each.stages_run)),
@@ -33,6 +34,11 @@ def as_table(records: list[Record]) -> Table:
 def varies(records: list[Record], key: str) -> bool:
     """Return whether not all jobs have the same value of a key."""
     return len({str(record.chosen.get(key)) for record in records}) > 1
+
+
+def as_choice(value: object) -> str:
+    """Lay out a value that was tried; what a search proposes has more digits than say anything."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def as_text(value: float | None) -> str:
