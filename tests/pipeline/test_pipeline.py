@@ -182,6 +182,7 @@ def test_editing_one_key_of_the_model_runs_train_and_what_follows(released):
     assert not {"capture:", "split:", "features:"} & set(status.splitlines())
 
 
+@pytest.mark.slow
 def test_validate_runs_on_images_checked_out_of_the_cache(released):
     shutil.rmtree(released.path / "models/build")
     released.run("dvc", "checkout", "models/build")

@@ -79,6 +79,7 @@ def test_every_board_gets_its_images_and_a_record(paths):
         assert "gcc" in record["compiler"]
 
 
+@pytest.mark.slow
 def test_another_directory_gives_the_same_bytes(tmp_path):
     outputs = []
     for folder in (tmp_path / "here", tmp_path / "a" / "much longer place"):

@@ -130,7 +130,7 @@ def test_two_runs_give_the_same_bytes(paths, page):
     assert everything(where.out) == before
 
 
-@pytest.mark.parametrize("backend", ["loky", "ray"])
+@pytest.mark.parametrize("backend", ["loky", pytest.param("ray", marks=pytest.mark.slow)])
 def test_two_workers_give_the_bytes_of_one(paths, backend):
     if backend == "ray":
         pytest.importorskip("ray")

@@ -164,9 +164,7 @@ class Ladder:
             lambda epoch, loss: self.on_epoch(rung, epoch, loss),
             calibration=self._calibration,
         )
-        _, channels, length = self._calibration.shape
-        exported = export_onnx(result.converted, channels, length, INPUT_SCALE)
-        return Attempt(exported, result.equalities[-1])
+        return Attempt(result.exported, result.equalities[-1])
 
     def _pruned(self) -> Attempt:
         pruning = self.quantize.pruning

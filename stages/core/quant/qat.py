@@ -65,7 +65,7 @@ class QatOptions:
 
 @dataclass(frozen=True)
 class QatResult:
-    """A trained network, in both of its forms.
+    """A trained network, in each of its forms.
 
     Attributes
     ----------
@@ -73,12 +73,15 @@ class QatResult:
         Float arithmetic with fake quantisation, as trained; ranges fixed.
     converted : GraphModule
         Quantise and dequantise operators and int8 weights.
+    exported : bytes
+        The same as ONNX.
     equalities : tuple of tuple of Equality
         After each epoch: fake-quantised, converted and exported compared.
     """
 
     fake_quantised: GraphModule
     converted: GraphModule
+    exported: bytes
     equalities: tuple[tuple[Equality, ...], ...]
 
 
@@ -151,7 +154,7 @@ def qat(
         equality = check_quantised(converted, exported, compared, quant.input_scale, fake_quantised=prepared)
         equalities.append(tuple(equality))
         on_epoch(epoch, float(np.mean(losses)))
-    return QatResult(prepared, converted, tuple(equalities))
+    return QatResult(prepared, converted, exported, tuple(equalities))
 
 
 class _Goal:
