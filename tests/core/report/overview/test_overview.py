@@ -58,7 +58,7 @@ def test_page_begins_with_verdict_why_what_ships_and_what_it_costs():
     assert "Refused: ptq , auc_drop of broken is 0.01, not at most 0.005." in head
     assert "87.5 % caught" in head
     assert "0.25 points fewer caught" in head
-    assert "75 % of its limit: flash" in head  # 30 000 of 40 000 bytes
+    assert "closest to its limit: flash, 75 %" in head  # 30 000 of 40 000 bytes
 
 
 def test_refused_page_begins_with_that_and_with_every_limit_that_broke():
@@ -68,7 +68,8 @@ def test_refused_page_begins_with_that_and_with_every_limit_that_broke():
     assert "Refused by the gate: nothing ships." in head
     assert "none of ptq, qat, float holds all 3 limits" in head
     assert "Refused: qat , auc_drop of broken is 0.007, not at most 0.005." in head
-    assert "float 1 of 3 limits broken auc of broken 0.75" in head
+    assert re.search(r"limit not held by broken auc .* float broken auc_drop .* ptq, qat worn", text)
+    assert "float 1 of 3 limits not held auc of broken 0.75" in head
     assert "ships)" not in text
     assert page.count('<svg class="plot"') == 2 * 3 + 1  # three precisions of each output, float among them, and losses
     for name in re.findall(r'<a href="#([^"]*)"', page):
@@ -95,14 +96,14 @@ def test_page_of_a_run_says_what_changed_first_settings_and_test_figures():
     )
     text = str(Text(render_overview(overview(), history(*found))))
     head = text[: text.index("The gate")]
-    assert "What changed since 1a2b3c4 model/blocks/0/width 8 → 4 broken: auc 0.9875 → 0.9625" in head
-    assert "config: 1, scores: 2, code: 1 Halve the <stem>" in head
+    assert "What changed since release 1a2b3c4 model/blocks/0/width 8 → 4 broken: AUC 0.9875 → 0.9625, worse" in head
+    assert "All differences : config 1, scores 2, code 1 The commit of that release: Halve the <stem>" in head
     assert "stages/train.py" in text[text.index("Changes since") :]
 
 
 def test_page_of_a_run_says_when_no_test_figure_changed():
     text = str(Text(render_overview(overview(), history(Change("code", "a.py", "a", "b")))))
-    assert "No AUC and no share caught on test." in text
+    assert "On test as many are caught and flagged as before." in text
 
 
 def test_page_says_what_makes_its_figures_worth_less():
