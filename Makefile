@@ -3,8 +3,9 @@
 PYTHON ?= python3.11
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile
-# Two workers; tests/conftest.py says what they share out, and in which order.
-PYTEST := python -m pytest -n 2 --no-loadscope-reorder --durations 20
+# Three workers, of which one waits for a file, a compiler or an emulator; tests/conftest.py says what they share out,
+# and in which order.
+PYTEST := python -m pytest -n 3 --no-loadscope-reorder --durations 20
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: run test test-all bench bench-kernels bench-sweeps fuzz docs lint setup toolchain tools-of-tests tools-of-all-tests clean

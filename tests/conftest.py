@@ -1,4 +1,7 @@
+import functools
+import importlib
 import os
+import sys
 
 import pytest
 from hypothesis import settings
@@ -18,6 +21,13 @@ _OF_A_RELEASE = tuple(f"tests/pipeline/test_{name}.py" for name in ("audit", "er
 def pytest_collection_modifyitems(items):
     """Begin with what takes longest, so that no worker waits for another at the end."""
     items.sort(key=lambda item: not item.nodeid.startswith("tests/pipeline/"))
+
+
+def pytest_collection_finish():
+    """Let all exports of a process share the exporter's translations, which it reads for half of an export's time."""
+    if "torch" in sys.modules:
+        registry = importlib.import_module("torch.onnx._internal.exporter._registration").ONNXRegistry
+        registry.from_torchlib = classmethod(functools.cache(registry.from_torchlib.__func__))
 
 
 class ByFixtures(LoadScopeScheduling):
