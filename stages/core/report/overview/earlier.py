@@ -86,13 +86,14 @@ def _release(root: Path, rev: str) -> tuple[Manifest, Mapping[str, Any]]:
     """Return the manifest of a commit's release, from the cache, and the configuration, from the lock file."""
     import dvc.api
     from dvc.exceptions import DvcException
+    from dvc_data.index import DataIndexError
     from scmrepo.exceptions import SCMError
 
     try:
         lock = yaml.load(blob(root, rev, _LOCK), yaml.CSafeLoader)
         config = lock["stages"]["release"]["params"][_CONFIG]
         return json.loads(dvc.api.read(_MANIFEST, repo=str(root), rev=rev)), config
-    except (DvcException, SCMError, OSError, KeyError) as error:
+    except (DvcException, DataIndexError, SCMError, OSError, KeyError) as error:
         raise ArtifactError(
             found=f"its release cannot be read ({type(error).__name__}: {error})",
             where=f"commit {rev}",

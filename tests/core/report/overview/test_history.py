@@ -74,5 +74,13 @@ def test_a_commit_without_a_release_that_can_be_read_is_named(project, tmp_path)
         read_since(project, {"results": {}}, {}, "HEAD")
 
 
+def test_a_release_that_is_not_in_the_cache_of_a_clone_is_passed_over_unless_named(project, tmp_path):
+    clone = tmp_path / "clone"
+    run(tmp_path, "git", "clone", "-q", str(project), str(clone))
+    assert read_since(clone, None, {"model": {"width": 2}, "seed": 1}, None) is None
+    with pytest.raises(ArtifactError, match=r"its release cannot be read"):
+        read_since(clone, None, {}, "HEAD")
+
+
 def test_outside_of_git_there_is_nothing_to_compare_with(tmp_path):
     assert read_since(tmp_path, None, {}, None) is None
